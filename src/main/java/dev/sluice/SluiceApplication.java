@@ -1,0 +1,13 @@
+package dev.sluice;
+
+import org.springframework.boot.SpringApplication;
+import org.springframework.boot.autoconfigure.SpringBootApplication;
+
+/** The process: starts the Spring context and, through it, every room of the house. */
+@SpringBootApplication
+public class SluiceApplication {
+
+    public static void main(String[] args) {
+        SpringApplication.run(SluiceApplication.class, args);
+    }
+}

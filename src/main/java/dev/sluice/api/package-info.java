@@ -1,0 +1,5 @@
+/** The front door: OpenAI-compatible controllers, validation, errors and event streams. */
+@NullMarked
+package dev.sluice.api;
+
+import org.jspecify.annotations.NullMarked;

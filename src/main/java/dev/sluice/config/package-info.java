@@ -1,0 +1,5 @@
+/** Wiring only: properties to settings records, settings to beans. */
+@NullMarked
+package dev.sluice.config;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,13 @@
+package dev.sluice.executor;
+
+import dev.sluice.kv.KvLayout;
+
+/**
+ * What the scheduler must know of an executor.
+ *
+ * @param name for logs and health: {@code cpu}, {@code cuda}, {@code simulator}
+ * @param device human-readable description of the hardware
+ * @param vocabularySize ids are in [0, vocabularySize)
+ * @param contextLength longest sequence, prompt plus output, in tokens
+ */
+public record ExecutorSpec(String name, String device, int vocabularySize, int contextLength, KvLayout kv) {}

@@ -1,0 +1,30 @@
+package dev.sluice.executor;
+
+/** A step that has been started. */
+public interface PendingStep {
+
+    /** True once {@link #join} would return at once. */
+    boolean isDone();
+
+    /**
+     * Waits for the result. The result's arrays belong to the executor and are valid until its next step is joined.
+     *
+     * @throws ExecutorException if the whole step failed; failures of single sequences are in the result instead
+     */
+    StepResult join();
+
+    /** A step whose result is already there. */
+    static PendingStep done(StepResult result) {
+        return new PendingStep() {
+            @Override
+            public boolean isDone() {
+                return true;
+            }
+
+            @Override
+            public StepResult join() {
+                return result;
+            }
+        };
+    }
+}

@@ -1,0 +1,61 @@
+package dev.sluice.executor;
+
+import dev.sluice.request.SamplingParams;
+
+/**
+ * One line of a work order: compute positions {@code [start, start + count)} of one sequence.
+ *
+ * <p>A plain carrier whose objects are reused from step to step; the arrays are the scheduler's own and may be longer
+ * than their stated counts.
+ */
+public final class ScheduledSequence {
+
+    /** How the executor meets the sequence in this step. */
+    public enum Kind {
+        /** For the first time. */
+        NEW,
+        /** Again, after a preemption: block table and positions start over. */
+        RESUMED,
+        /** As in the step before, possibly with more blocks. */
+        RUNNING
+    }
+
+    private static final int[] NONE = {};
+    private static final SamplingParams UNSET = SamplingParams.greedy(1);
+
+    /** Number of the sequence, unique for the life of the engine. */
+    public long sequence;
+
+    public Kind kind = Kind.NEW;
+    public SamplingParams sampling = UNSET;
+
+    /** Length of the prompt: positions from here on are output. */
+    public int promptLength;
+
+    /** All known ids, prompt then output; {@code tokens[0..tokenCount)}. */
+    public int[] tokens = NONE;
+
+    public int tokenCount;
+
+    /** First position to compute; everything before it is already in the blocks. */
+    public int start;
+
+    /** Positions to compute, at least 1; {@code start + count <= tokenCount}. */
+    public int count;
+
+    /** Block table: position p lives in {@code blocks[p / blockSize]} at offset {@code p % blockSize}. */
+    public int[] blocks = NONE;
+
+    /** Valid entries of {@code blocks}; covers {@code start + count} positions. */
+    public int blockCount;
+
+    /** True if the last position computed is the last known token, so that one token is to be sampled. */
+    public boolean samples() {
+        return start + count == tokenCount;
+    }
+
+    /** Output tokens known before this step: the position of the random stream to draw from. */
+    public int outputCount() {
+        return tokenCount - promptLength;
+    }
+}

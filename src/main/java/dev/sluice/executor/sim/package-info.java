@@ -1,0 +1,5 @@
+/** The self-checking simulator: no model, but it verifies every work order slot by slot. */
+@NullMarked
+package dev.sluice.executor.sim;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** The library: model directories, configurations, weights and their file formats. */
+@NullMarked
+package dev.sluice.model;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,40 @@
+package dev.sluice.offload;
+
+import dev.sluice.kv.TransferPlan;
+import dev.sluice.kv.TransferReport;
+
+/** No cellar: nothing is ever found, stored or waited for. */
+public final class NoKvConnector implements KvConnector {
+
+    @Override
+    public void onNewRequest(ConnectorRequest request) {}
+
+    @Override
+    public long match(ConnectorRequest request, int localTokens) {
+        return 0;
+    }
+
+    @Override
+    public void onAllocated(ConnectorRequest request, int[] blocks, int blockCount, int externalTokens) {}
+
+    @Override
+    public TransferPlan planTransfers(StepView step) {
+        return TransferPlan.NONE;
+    }
+
+    @Override
+    public void onTransfers(TransferReport report) {}
+
+    @Override
+    public boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
+        return false;
+    }
+
+    @Override
+    public boolean hasPendingWork() {
+        return false;
+    }
+
+    @Override
+    public void reset() {}
+}

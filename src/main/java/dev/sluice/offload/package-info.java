@@ -1,0 +1,5 @@
+/** The cellar: key/value blocks beyond the device, behind one port. */
+@NullMarked
+package dev.sluice.offload;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,28 @@
+package dev.sluice.request;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One sequence to generate, fully validated by the front door. A call with {@code n} choices becomes {@code n} of these.
+ *
+ * @param id unique among requests in flight
+ * @param promptTokenIds at least one id, each in the vocabulary; never written after construction
+ * @param priority smaller is sooner; only the priority policy reads it
+ * @param cacheSalt separates prefix caches between tenants; null shares
+ * @param readPrefixCache false makes every prompt token be computed (its blocks are stored all the same)
+ * @param arrivalNanos monotonic time at which the front door saw the call
+ * @param queueDeadlineNanos monotonic time by which the first token must have been scheduled; {@link Long#MAX_VALUE}
+ *     for none
+ * @param deadlineNanos monotonic time by which the request must have ended; {@link Long#MAX_VALUE} for none
+ */
+@SuppressWarnings("ArrayRecordComponent") // the executor reads the prompt every step; a copy per read would cost
+public record GenerationRequest(
+        String id,
+        int[] promptTokenIds,
+        SamplingParams sampling,
+        int priority,
+        @Nullable String cacheSalt,
+        boolean readPrefixCache,
+        long arrivalNanos,
+        long queueDeadlineNanos,
+        long deadlineNanos) {}

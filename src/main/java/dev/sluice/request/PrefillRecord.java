@@ -1,0 +1,32 @@
+package dev.sluice.request;
+
+/**
+ * Where the tokens of one prompt came from: one atomic record, taken once with the first output.
+ *
+ * <p>All numbers stem from a single cache lookup, and nothing is derived by subtracting values of different lookups:
+ * that is what let vLLM's counters go negative (its issue 36533, fixed by pull requests 36859 and 37460).
+ *
+ * @param promptTokens prompt length in tokens
+ * @param localTokens tokens found in the device's prefix cache
+ * @param externalTokens tokens promised by the connector beyond the local ones
+ */
+public record PrefillRecord(int promptTokens, int localTokens, int externalTokens) {
+
+    /** @throws IllegalArgumentException if a count is negative or the cached tokens exceed the prompt */
+    public PrefillRecord {
+        if (localTokens < 0 || externalTokens < 0 || (long) localTokens + externalTokens > promptTokens) {
+            throw new IllegalArgumentException("prefill record out of range: prompt " + promptTokens + ", local "
+                    + localTokens + ", external " + externalTokens);
+        }
+    }
+
+    /** Tokens not computed: local plus external. */
+    public int cachedTokens() {
+        return localTokens + externalTokens;
+    }
+
+    /** Tokens computed by this engine. */
+    public int computedTokens() {
+        return promptTokens - localTokens - externalTokens;
+    }
+}

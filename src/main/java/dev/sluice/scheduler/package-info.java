@@ -1,0 +1,5 @@
+/** The planning room: continuous batching on one thread and one clock. */
+@NullMarked
+package dev.sluice.scheduler;
+
+import org.jspecify.annotations.NullMarked;
