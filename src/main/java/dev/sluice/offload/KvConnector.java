@@ -10,10 +10,12 @@ import dev.sluice.kv.TransferReport;
 public interface KvConnector {
 
     /** Answer of {@link #match}: no answer yet, ask again next step. */
-    long ASK_AGAIN = -1;
+    int ASK_AGAIN = -1;
 
-    /** Bit of {@link #match}'s answer that says the load runs beside the steps. */
-    long ASYNC = 1L << 32;
+    /** False if there is nothing to ask: no lookup is counted then. */
+    default boolean isPresent() {
+        return true;
+    }
 
     /** A request was taken in. */
     void onNewRequest(ConnectorRequest request);
@@ -22,9 +24,9 @@ public interface KvConnector {
      * How many tokens beyond {@code localTokens} can be loaded. May be called many times for one request and must have
      * no lasting effect.
      *
-     * @return {@link #ASK_AGAIN}; or the number of tokens, with the bit {@link #ASYNC} set for an asynchronous load
+     * @return {@link #ASK_AGAIN}, or the number of tokens, which must leave at least one to compute
      */
-    long match(ConnectorRequest request, int localTokens);
+    int match(ConnectorRequest request, int localTokens);
 
     /**
      * A request was admitted.

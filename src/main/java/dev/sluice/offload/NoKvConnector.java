@@ -7,10 +7,15 @@ import dev.sluice.kv.TransferReport;
 public final class NoKvConnector implements KvConnector {
 
     @Override
+    public boolean isPresent() {
+        return false;
+    }
+
+    @Override
     public void onNewRequest(ConnectorRequest request) {}
 
     @Override
-    public long match(ConnectorRequest request, int localTokens) {
+    public int match(ConnectorRequest request, int localTokens) {
         return 0;
     }
 

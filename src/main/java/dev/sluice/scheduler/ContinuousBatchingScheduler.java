@@ -1,14 +1,50 @@
 package dev.sluice.scheduler;
 
+import dev.sluice.request.FailureKind;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.TokenSink;
+import dev.sluice.runtime.Threads;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** The scheduler bean: its life cycle, its thread, and the door through which requests come in. */
-public final class ContinuousBatchingScheduler {
+/**
+ * The scheduler bean: its life cycle, its thread, and the door through which requests come in.
+ *
+ * <p>One platform thread turns the {@link SchedulerLoop}. If anything escapes a turn, every request ends with a failure,
+ * the bean is dead for good, and the given handler is told: an engine that cannot be trusted must not linger.
+ */
+public final class ContinuousBatchingScheduler implements AutoCloseable {
 
-    private volatile SchedulerSnapshot snapshot = new SchedulerSnapshot(0, 0, 0, 0, 0, 0, 0, 0);
-    private volatile boolean alive;
+    private static final Logger LOG = LoggerFactory.getLogger(ContinuousBatchingScheduler.class);
+    private static final long IDLE_PARK_NANOS = TimeUnit.MILLISECONDS.toNanos(50); // submissions wake the loop earlier
+    private static final long BLOCKED_PARK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+
+    private static final String ENGINE_FAILED = "the engine has failed";
+
+    private final SchedulerLoop loop;
+    private final Consumer<Throwable> onDeath;
+    private final Thread thread;
+    private volatile boolean running;
+    private volatile boolean stopping;
+
+    /** @param onDeath told, on the dying thread, what killed the loop */
+    public ContinuousBatchingScheduler(SchedulerLoop loop, Consumer<Throwable> onDeath) {
+        this.loop = loop;
+        this.onDeath = onDeath;
+        thread = Threads.named("sluice-scheduler", this::turn);
+    }
+
+    /** Starts the loop; once. */
+    public void start() {
+        running = true;
+        thread.start();
+    }
 
     /**
      * Hands a request over; its events come through the sink, on the scheduler's thread.
@@ -16,7 +52,15 @@ public final class ContinuousBatchingScheduler {
      * @return false if the inbox is full or the scheduler does not run: nothing was taken, nothing will be emitted
      */
     public boolean submit(GenerationRequest request, TokenSink sink) {
-        return alive;
+        if (!running || stopping || !loop.inbox().submit(request, sink)) {
+            return false;
+        }
+        LockSupport.unpark(thread);
+        if (!running) {
+            // The loop may have died after its last look into the inbox; then nobody else would answer.
+            loop.inbox().refuseAll(FailureKind.INTERNAL, ENGINE_FAILED);
+        }
+        return true;
     }
 
     /**
@@ -24,16 +68,75 @@ public final class ContinuousBatchingScheduler {
      * when the client is gone. Unknown and ended ids are ignored, so this can be called any number of times.
      */
     public void cancel(String requestId, FinishReason reason) {
-        alive = false;
+        loop.inbox().cancel(requestId, reason);
+        LockSupport.unpark(thread);
+    }
+
+    /** Ends every request with a failure; used when a drain runs out of time. */
+    public void failAll(FailureKind kind, String message) {
+        loop.inbox().execute(() -> loop.failAll(kind, message));
+        LockSupport.unpark(thread);
+    }
+
+    /**
+     * Forgets all cached contents.
+     *
+     * @param preemptRunning take the blocks of running sequences too; they are computed anew
+     * @return false, later, if blocks were in use and nothing changed
+     */
+    public CompletableFuture<Boolean> resetPrefixCache(boolean preemptRunning) {
+        CompletableFuture<Boolean> done = new CompletableFuture<>();
+        loop.inbox().execute(() -> done.complete(loop.resetPrefixCache(preemptRunning)));
+        LockSupport.unpark(thread);
+        return done;
     }
 
     /** The state at the end of the latest turn; any thread. */
     public SchedulerSnapshot snapshot() {
-        return snapshot;
+        return loop.snapshot();
     }
 
     /** True while the loop's thread lives and no fatal failure has happened; any thread. */
     public boolean isAlive() {
-        return alive;
+        return running;
+    }
+
+    /** Ends what still runs, stops the thread and waits for it; idempotent. */
+    @Override
+    public void close() {
+        stopping = true;
+        LockSupport.unpark(thread);
+        try {
+            thread.join(TimeUnit.SECONDS.toMillis(30));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void turn() {
+        Throwable death = null;
+        try {
+            while (!stopping) {
+                if (loop.runOnce() == 0) {
+                    LockSupport.parkNanos(loop.hasRequests() ? BLOCKED_PARK_NANOS : IDLE_PARK_NANOS);
+                }
+            }
+        } catch (Throwable e) {
+            death = e;
+            LOG.error("The scheduler's loop has died", e);
+        }
+        running = false;
+        endEverything(death);
+        if (death != null) {
+            onDeath.accept(death);
+        }
+    }
+
+    private void endEverything(@Nullable Throwable death) {
+        if (death == null) {
+            loop.failAll(FailureKind.DRAINING, "the server is shutting down");
+        } else {
+            loop.abandonAll(ENGINE_FAILED);
+        }
     }
 }

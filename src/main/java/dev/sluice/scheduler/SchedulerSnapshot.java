@@ -10,7 +10,8 @@ package dev.sluice.scheduler;
  * @param blocksUsable all blocks but the null block
  * @param blocksCached free blocks that still carry reusable contents
  * @param steps executed so far
- * @param lastProgressNanos monotonic time of the last finished step, or of the last turn without work
+ * @param failedStepsInARow steps that failed as a whole since the last one that succeeded
+ * @param lastProgressNanos monotonic time at which the latest turn ended: the heartbeat
  */
 public record SchedulerSnapshot(
         int running,
@@ -20,6 +21,7 @@ public record SchedulerSnapshot(
         int blocksUsable,
         int blocksCached,
         long steps,
+        int failedStepsInARow,
         long lastProgressNanos) {
 
     public int waiting() {

@@ -1,0 +1,176 @@
+package dev.sluice.executor.sim;
+
+import dev.sluice.executor.ExecutorException;
+import dev.sluice.executor.ExecutorSpec;
+import dev.sluice.executor.ModelExecutor;
+import dev.sluice.executor.PendingStep;
+import dev.sluice.executor.ScheduledSequence;
+import dev.sluice.executor.StepPlan;
+import dev.sluice.executor.StepResult;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An executor without a model that checks every work order.
+ *
+ * <p>Its "keys and values" are tags: each slot remembers which token of which history was written there. A step writes
+ * the tags of its positions, then reads every slot of every block table and compares it with what the sequence's own
+ * tokens demand. Wrong sharing, a block freed too early, a chunk left out or a stale block each become an immediate
+ * failure. The next token is a hash of the whole history, so every output is known in advance, whatever was batched,
+ * chunked, preempted or cached. The idea is TigerBeetle's: let the simulated part check its caller.
+ */
+public final class SimulatedExecutor implements ModelExecutor {
+
+    private static final long UNWRITTEN = 0;
+
+    private final ExecutorSpec spec;
+    private final FaultPlan faults;
+    private final int blockSize;
+    private final long[] slots;
+    private final long[] writtenInStep;
+    private final StepResult result = new StepResult();
+    private @Nullable String violation;
+
+    public SimulatedExecutor(ExecutorSpec spec, FaultPlan faults) {
+        this.spec = spec;
+        this.faults = faults;
+        blockSize = spec.kv().blockSize();
+        slots = new long[Math.multiplyExact(spec.kv().blockCount(), blockSize)];
+        writtenInStep = new long[slots.length];
+    }
+
+    @Override
+    public ExecutorSpec spec() {
+        return spec;
+    }
+
+    /** The first thing that was wrong with a work order, or null. */
+    public @Nullable String violation() {
+        return violation;
+    }
+
+    @Override
+    public PendingStep submit(StepPlan plan) {
+        if (faults.failsStep(plan.step())) {
+            throw new ExecutorException(ExecutorException.Scope.STEP, "injected failure of step " + plan.step());
+        }
+        result.begin(plan.size());
+        for (int i = 0; i < plan.size(); i++) {
+            checkShape(plan.get(i));
+            if (faults.failsSequence(plan.step(), plan.get(i).sequence)) {
+                result.setFailure(i, "injected failure");
+            } else {
+                write(plan.get(i), plan.step());
+            }
+        }
+        for (int i = 0; i < plan.size(); i++) {
+            if (result.failure(i) == null) {
+                read(plan, i);
+            }
+        }
+        return PendingStep.done(result);
+    }
+
+    private void checkShape(ScheduledSequence line) {
+        if (line.count < 1 || line.start + line.count > line.tokenCount) {
+            throw violated(line, "positions " + line.start + "+" + line.count + " of " + line.tokenCount);
+        }
+        if (line.start + line.count > line.blockCount * blockSize) {
+            throw violated(line, line.blockCount + " blocks do not cover its positions");
+        }
+        for (int i = 0; i < line.blockCount; i++) {
+            if (line.blocks[i] < 1 || line.blocks[i] >= spec.kv().blockCount()) {
+                throw violated(line, "block " + line.blocks[i] + " does not exist");
+            }
+        }
+    }
+
+    private void write(ScheduledSequence line, long step) {
+        long history = 0;
+        for (int position = 0; position < line.start + line.count; position++) {
+            history = extend(history, line.tokens[position]);
+            if (position >= line.start) {
+                int slot = slot(line, position);
+                if (writtenInStep[slot] == step && slots[slot] != history) {
+                    throw violated(line, "writes position " + position + " into a block that another writes too");
+                }
+                slots[slot] = history;
+                writtenInStep[slot] = step;
+            }
+        }
+    }
+
+    private void read(StepPlan plan, int index) {
+        ScheduledSequence line = plan.get(index);
+        long history = 0;
+        for (int position = 0; position < line.start + line.count; position++) {
+            history = extend(history, line.tokens[position]);
+            if (slots[slot(line, position)] != history) {
+                if (sharesFailedBlock(plan, index)) {
+                    return; // the caller gives this sequence up: it shares what a failed one did not write
+                }
+                throw violated(
+                        line,
+                        "reads position " + position + " from block " + line.blocks[position / blockSize]
+                                + ", which holds something else");
+            }
+        }
+        if (line.samples()) {
+            result.setToken(index, nextToken(history, spec.vocabularySize()));
+        }
+    }
+
+    private boolean sharesFailedBlock(StepPlan plan, int index) {
+        ScheduledSequence line = plan.get(index);
+        for (int i = 0; i < index; i++) {
+            ScheduledSequence other = plan.get(i);
+            for (int block = 0;
+                    result.failure(i) != null && block < Math.min(line.blockCount, other.blockCount);
+                    block++) {
+                if (line.blocks[block] == other.blocks[block]) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
+    private int slot(ScheduledSequence line, int position) {
+        return line.blocks[position / blockSize] * blockSize + position % blockSize;
+    }
+
+    private IllegalStateException violated(ScheduledSequence line, String problem) {
+        String message = "sequence " + line.sequence + " (" + line.kind + "): " + problem;
+        if (violation == null) {
+            violation = message;
+        }
+        return new IllegalStateException(message);
+    }
+
+    /** The token that follows a history: what an answer must be, computed without any scheduler. */
+    public static int nextToken(int[] tokens, int tokenCount, int vocabularySize) {
+        long history = 0;
+        for (int i = 0; i < tokenCount; i++) {
+            history = extend(history, tokens[i]);
+        }
+        return nextToken(history, vocabularySize);
+    }
+
+    private static int nextToken(long history, int vocabularySize) {
+        return (int) Long.remainderUnsigned(mix(history ^ 0x9E3779B97F4A7C15L), vocabularySize);
+    }
+
+    private static long extend(long history, int token) {
+        long next = mix(history + 0x632BE59BD9B4E019L * (token + 1L));
+        return next == UNWRITTEN ? 1 : next;
+    }
+
+    /** The finaliser of SplitMix64 (Steele, Lea, Flood): every input bit reaches every output bit. */
+    private static long mix(long z) {
+        z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
+        z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
+        return z ^ (z >>> 31);
+    }
+
+    @Override
+    public void close() {}
+}

@@ -1,0 +1,71 @@
+package dev.sluice.scheduler;
+
+import dev.sluice.kv.BlockTable;
+import dev.sluice.kv.KvCache;
+import java.util.List;
+
+/**
+ * The audit: walks every queue, table and block and throws at the first thing that does not add up. The loop calls it
+ * whenever it runs out of requests; the simulation calls it after every turn.
+ */
+final class SchedulerBooks {
+
+    private SchedulerBooks() {}
+
+    /** @throws IllegalStateException saying what does not balance */
+    static void verify(
+            KvCache cache,
+            SchedulerSettings settings,
+            WaitingQueue waiting,
+            List<Sequence> running,
+            Iterable<Sequence> live) {
+        int[] held = new int[cache.layout().blockCount()];
+        int count = 0;
+        for (Sequence sequence : live) {
+            verifySequence(cache, sequence);
+            BlockTable table = sequence.table();
+            for (int i = 0; i < table.size(); i++) {
+                held[table.block(i)]++;
+            }
+            count++;
+        }
+        cache.pool().verify(held);
+        int[] queued = {0};
+        waiting.forEach(sequence -> {
+            check(sequence.state != Sequence.State.RUNNING, sequence, "runs and waits");
+            check(!sequence.isFinished(), sequence, "has ended and waits");
+            queued[0]++;
+        });
+        for (Sequence sequence : running) {
+            check(sequence.state == Sequence.State.RUNNING, sequence, "is in the running set");
+        }
+        check(running.size() <= settings.maxSequences(), "scheduler", "too many running sequences");
+        check(queued[0] + running.size() == count, "scheduler", "a sequence is in no queue, or in two");
+    }
+
+    private static void verifySequence(KvCache cache, Sequence sequence) {
+        BlockTable table = sequence.table();
+        check(table.size() >= cache.layout().blocksFor(sequence.computed), sequence, "computed more than it holds");
+        check(sequence.computed <= sequence.tokenCount(), sequence, "computed more than is known");
+        check(
+                table.registered() * cache.layout().blockSize() <= sequence.computed,
+                sequence,
+                "registered blocks that were never computed");
+        for (int i = 0; i < table.registered(); i++) {
+            check(
+                    table.hash(i).equals(cache.pool().hash(table.block(i))),
+                    sequence,
+                    "block " + i + " is registered under another content");
+        }
+        if (sequence.state != Sequence.State.RUNNING) {
+            check(sequence.computed == 0 && table.size() == 0, sequence, "waits and holds blocks");
+        }
+        check(sequence.scheduled == 0, sequence, "is scheduled between two turns");
+    }
+
+    private static void check(boolean condition, Object who, String problem) {
+        if (!condition) {
+            throw new IllegalStateException("books do not balance: " + who + " " + problem);
+        }
+    }
+}

@@ -1,0 +1,292 @@
+package dev.sluice.scheduler;
+
+import dev.sluice.executor.ExecutorException;
+import dev.sluice.executor.ModelExecutor;
+import dev.sluice.executor.StepPlan;
+import dev.sluice.executor.StepResult;
+import dev.sluice.kv.BlockHasher;
+import dev.sluice.kv.KvCache;
+import dev.sluice.offload.KvConnector;
+import dev.sluice.request.FailureKind;
+import dev.sluice.request.FinishReason;
+import dev.sluice.request.GenerationRequest;
+import dev.sluice.request.TokenEvent;
+import dev.sluice.request.TokenSink;
+import dev.sluice.runtime.Clock;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The scheduler's turn: take in what arrived, plan a step, have it executed, apply its result.
+ *
+ * <p>All state of all requests is owned by whoever calls {@link #runOnce}: one thread in production, the test itself in
+ * a simulation. Time comes from the clock and work from the inbox, so the same inputs give the same schedule.
+ */
+public final class SchedulerLoop {
+
+    private static final Logger LOG = LoggerFactory.getLogger(SchedulerLoop.class);
+    private static final long DEADLINE_SWEEP_NANOS = 50_000_000; // deadlines are seconds; 50 ms late is on time
+
+    private final SchedulerSettings settings;
+    private final ModelExecutor executor;
+    private final KvConnector connector;
+    private final GuardedListener listener;
+    private final Clock clock;
+    private final BlockHasher hasher;
+    private final KvCache cache;
+    private final Inbox inbox;
+    private final WaitingQueue waiting;
+    private final List<Sequence> running = new ArrayList<>();
+    private final Map<String, Sequence> live = new LinkedHashMap<>();
+    private final BatchPlanner planner;
+    private final SequenceEnding ending;
+    private final StepApplication application;
+    private final Batch batch = new Batch();
+    private final StepPlan plan = new StepPlan();
+    private long numbers;
+    private long steps;
+    private int failedStepsInARow;
+    private long nextSweepNanos;
+    private boolean audited = true;
+    private volatile SchedulerSnapshot snapshot;
+
+    public SchedulerLoop(
+            SchedulerSettings settings,
+            KvCache cache,
+            BlockHasher hasher,
+            ModelExecutor executor,
+            KvConnector connector,
+            LifecycleListener listener,
+            Clock clock) {
+        this.settings = settings;
+        this.cache = cache;
+        this.hasher = hasher;
+        this.executor = executor;
+        this.connector = connector;
+        this.listener = new GuardedListener(listener, clock);
+        this.clock = clock;
+        inbox = new Inbox(settings.inboxCapacity());
+        waiting = new WaitingQueue(settings.policy());
+        planner = new BatchPlanner(settings, cache, connector, this.listener, waiting, running);
+        ending = new SequenceEnding(cache, connector, this.listener, waiting, running, live);
+        application = new StepApplication(
+                hasher,
+                this.listener,
+                ending,
+                settings.contextLength(),
+                executor.spec().vocabularySize());
+        nextSweepNanos = clock.monotonicNanos();
+        snapshot = takeSnapshot();
+    }
+
+    /** Runs one turn. Returns the amount of work done; zero means that the caller may idle. */
+    public int runOnce() {
+        int work = inbox.drain(this::accept, this::cancel);
+        work += expireDeadlines();
+        long start = clock.monotonicNanos();
+        planner.plan(batch);
+        announce(start);
+        if (batch.size() > 0) {
+            work += batch.size();
+            runStep(start);
+        } else if (live.isEmpty() && !audited) {
+            verifyBooks();
+            audited = true;
+        }
+        if (work > 0 || batch.size() == 0) {
+            snapshot = takeSnapshot();
+        }
+        batch.clear();
+        return work;
+    }
+
+    private void runStep(long start) {
+        plan.begin(++steps);
+        ending.reportEnded(plan);
+        plan.setTransfers(connector.planTransfers(batch));
+        batch.writeTo(plan);
+        StepResult result;
+        try {
+            result = executor.submit(plan).join();
+        } catch (ExecutorException e) {
+            if (e.scope() == ExecutorException.Scope.DEVICE) {
+                throw e;
+            }
+            giveUpStep(e);
+            return;
+        } catch (RuntimeException e) {
+            giveUpStep(e);
+            return;
+        }
+        failedStepsInARow = 0;
+        connector.onTransfers(result.transfers());
+        application.apply(batch, plan, result, start, clock.monotonicNanos());
+    }
+
+    /** The step's work is lost, and nothing tells whose fault it was: those in it end, those outside notice nothing. */
+    private void giveUpStep(RuntimeException cause) {
+        failedStepsInARow++;
+        LOG.error("Step {} failed with {} sequences in it", steps, batch.size(), cause);
+        for (int i = 0; i < batch.size(); i++) {
+            Sequence sequence = batch.get(i);
+            ending.failUncomputed(sequence, "the step that computed this request failed");
+        }
+    }
+
+    /** Tells the listener what the planner decided; the planner itself has no clock. */
+    private void announce(long now) {
+        List<Sequence> preempted = batch.preemptedSequences();
+        for (int i = 0; i < preempted.size(); i++) {
+            listener.onPreempted(preempted.get(i).timeline());
+        }
+        List<Sequence> first = batch.firstScheduled();
+        for (int i = 0; i < first.size(); i++) {
+            RequestTimeline timeline = first.get(i).timeline();
+            timeline.scheduledNanos = now;
+            listener.onScheduled(timeline);
+        }
+    }
+
+    private void accept(GenerationRequest request, TokenSink sink) {
+        String problem = problemWith(request);
+        if (problem != null) {
+            sink.offer(new TokenEvent.Failed(FailureKind.INVALID_REQUEST, problem));
+            return;
+        }
+        Sequence sequence = new Sequence(++numbers, request, sink, hasher);
+        live.put(request.id(), sequence);
+        waiting.addLast(sequence);
+        audited = false;
+        sequence.timeline().queuedNanos = clock.monotonicNanos();
+        connector.onNewRequest(sequence);
+        listener.onQueued(sequence.timeline());
+    }
+
+    /** The front door has checked all of this; whoever else calls is not trusted to have. */
+    private @Nullable String problemWith(GenerationRequest request) {
+        int[] prompt = request.promptTokenIds();
+        int vocabulary = executor.spec().vocabularySize();
+        if (live.containsKey(request.id())) {
+            return "a request with this id is already in flight";
+        }
+        if (prompt.length == 0) {
+            return "the prompt is empty";
+        }
+        if (prompt.length >= settings.contextLength()) {
+            return "the prompt has " + prompt.length + " tokens; with one token of output that exceeds the context of "
+                    + settings.contextLength();
+        }
+        for (int id : prompt) {
+            if (id < 0 || id >= vocabulary) {
+                return "prompt token " + id + " is outside the vocabulary of " + vocabulary;
+            }
+        }
+        int longest = (int) Math.min(
+                settings.contextLength(),
+                (long) prompt.length + Math.max(1, request.sampling().maxTokens()));
+        int needed = cache.layout().blocksFor(longest);
+        if (needed > cache.layout().usableBlocks()) {
+            return "prompt and output need " + needed + " KV blocks of "
+                    + cache.layout().usableBlocks();
+        }
+        return null;
+    }
+
+    private void cancel(String id, FinishReason reason) {
+        Sequence sequence = live.get(id);
+        if (sequence != null) {
+            ending.finish(sequence, reason, -1);
+        }
+    }
+
+    private int expireDeadlines() {
+        long now = clock.monotonicNanos();
+        if (live.isEmpty() || now - nextSweepNanos < 0) {
+            return 0;
+        }
+        nextSweepNanos = now + DEADLINE_SWEEP_NANOS;
+        List<Sequence> expired = new ArrayList<>();
+        for (Sequence sequence : live.values()) {
+            GenerationRequest request = sequence.request();
+            boolean neverScheduled = sequence.timeline().scheduledNanos == RequestTimeline.NEVER;
+            if (now >= request.deadlineNanos() || (neverScheduled && now >= request.queueDeadlineNanos())) {
+                expired.add(sequence);
+            }
+        }
+        for (Sequence sequence : expired) {
+            ending.fail(sequence, FailureKind.DEADLINE, "the request's deadline passed");
+        }
+        return expired.size();
+    }
+
+    /**
+     * Forgets all cached contents.
+     *
+     * @param preemptRunning take the blocks of running sequences too; they are computed anew
+     * @return false if blocks were in use, and nothing changed
+     */
+    boolean resetPrefixCache(boolean preemptRunning) {
+        if (preemptRunning) {
+            planner.preemptAll(batch);
+            announce(clock.monotonicNanos());
+            batch.clear();
+        }
+        return cache.pool().clear();
+    }
+
+    /** Ends everything that lives, with a failure; what still lies in the inbox too. */
+    void failAll(FailureKind kind, String message) {
+        inbox.refuseAll(kind, message);
+        for (Sequence sequence : List.copyOf(live.values())) {
+            ending.fail(sequence, kind, message);
+        }
+        snapshot = takeSnapshot();
+    }
+
+    /** Tells every reader of the end without touching books that can no longer be trusted. */
+    void abandonAll(String message) {
+        inbox.refuseAll(FailureKind.INTERNAL, message);
+        for (Sequence sequence : live.values()) {
+            sequence.emit(new TokenEvent.Failed(FailureKind.INTERNAL, message));
+        }
+        live.clear();
+    }
+
+    /** Audits queues, tables and blocks. */
+    void verifyBooks() {
+        SchedulerBooks.verify(cache, settings, waiting, running, live.values());
+        if (live.isEmpty() && cache.pool().free() != cache.pool().usable()) {
+            throw new IllegalStateException("books do not balance: nothing lives, but blocks are held");
+        }
+    }
+
+    Inbox inbox() {
+        return inbox;
+    }
+
+    boolean hasRequests() {
+        return !live.isEmpty();
+    }
+
+    SchedulerSnapshot snapshot() {
+        return snapshot;
+    }
+
+    private SchedulerSnapshot takeSnapshot() {
+        return new SchedulerSnapshot(
+                running.size(),
+                waiting.waitingForCapacity(),
+                waiting.waitingDeferred(),
+                cache.pool().usable() - cache.pool().free(),
+                cache.pool().usable(),
+                cache.pool().freeRegistered(),
+                steps,
+                failedStepsInARow,
+                clock.monotonicNanos());
+    }
+}

@@ -1,0 +1,174 @@
+package dev.sluice.scheduler;
+
+import dev.sluice.kv.BlockHash;
+import dev.sluice.kv.BlockHasher;
+import dev.sluice.kv.BlockTable;
+import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.request.GenerationRequest;
+import dev.sluice.request.PrefillRecord;
+import dev.sluice.request.TokenEvent;
+import dev.sluice.request.TokenSink;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A request inside the scheduler: its tokens, its blocks, how far it is computed, and where it stands.
+ *
+ * <pre>
+ *              admitted                 ended
+ *   WAITING  ----------->  RUNNING  ------------->  FINISHED
+ *                           |   ^                      ^
+ *                 preempted |   | admitted again       | cancelled, expired, failed
+ *                           v   |                      |
+ *                         PREEMPTED -------------------+
+ * </pre>
+ *
+ * <p>Owned by the scheduler's thread.
+ */
+final class Sequence implements ConnectorRequest {
+
+    /** Where a sequence stands; everything after {@code PREEMPTED} has ended. */
+    enum State {
+        WAITING,
+        RUNNING,
+        PREEMPTED,
+        FINISHED
+    }
+
+    private final long number;
+    private final GenerationRequest request;
+    private final TokenSink sink;
+    private final RequestTimeline timeline;
+    private final BlockTable table;
+    private final int promptLength;
+    private int[] tokens;
+    private int tokenCount;
+
+    State state = State.WAITING;
+
+    /** Tokens whose keys and values are in blocks, those of the step being planned included. */
+    int computed;
+
+    /** Position in a first-come queue; set by the queue. */
+    long queuePosition;
+
+    /** Tokens scheduled in the current step; 0 outside of it. */
+    int scheduled;
+
+    /** Registered blocks before the current step: what {@code scheduled} tokens added is taken back from here. */
+    int registeredBefore;
+
+    private @Nullable PrefillRecord plannedPrefill;
+
+    Sequence(long number, GenerationRequest request, TokenSink sink, BlockHasher hasher) {
+        this.number = number;
+        this.request = request;
+        this.sink = sink;
+        timeline = new RequestTimeline(request);
+        table = new BlockTable(request.cacheSalt());
+        promptLength = request.promptTokenIds().length;
+        tokens = Arrays.copyOf(
+                request.promptTokenIds(),
+                promptLength + Math.min(request.sampling().maxTokens(), 64));
+        tokenCount = promptLength;
+        table.extendHashes(hasher, tokens, tokenCount);
+    }
+
+    GenerationRequest request() {
+        return request;
+    }
+
+    RequestTimeline timeline() {
+        return timeline;
+    }
+
+    BlockTable table() {
+        return table;
+    }
+
+    /** Prompt then output; valid up to {@link #tokenCount}, replaced when it grows. */
+    int[] tokens() {
+        return tokens;
+    }
+
+    int outputCount() {
+        return tokenCount - promptLength;
+    }
+
+    boolean isFinished() {
+        return state == State.FINISHED;
+    }
+
+    void append(int token, BlockHasher hasher) {
+        if (tokenCount == tokens.length) {
+            tokens = Arrays.copyOf(tokens, tokenCount + Math.max(64, tokenCount / 2));
+        }
+        tokens[tokenCount++] = token;
+        table.extendHashes(hasher, tokens, tokenCount);
+    }
+
+    boolean emit(TokenEvent event) {
+        return sink.offer(event);
+    }
+
+    /**
+     * Notes where the prompt's tokens come from, at an attempt to admit. The last attempt before the first preemption
+     * counts; from then on the sequence would find its own blocks and call them cache hits, so nothing is noted.
+     */
+    void planPrefill(int localTokens, int externalTokens) {
+        if (timeline.preemptions == 0 && timeline.prefill == null) {
+            plannedPrefill = new PrefillRecord(promptLength, localTokens, externalTokens);
+        }
+    }
+
+    /** Takes the record with the first output; null at every later call. */
+    @Nullable
+    PrefillRecord takePrefill() {
+        PrefillRecord record = plannedPrefill;
+        plannedPrefill = null;
+        if (record != null) {
+            timeline.prefill = record;
+        }
+        return record;
+    }
+
+    @Override
+    public long sequence() {
+        return number;
+    }
+
+    @Override
+    public int promptLength() {
+        return promptLength;
+    }
+
+    @Override
+    public int tokenCount() {
+        return tokenCount;
+    }
+
+    @Override
+    public int computedTokens() {
+        return computed;
+    }
+
+    @Override
+    public int hashedBlocks() {
+        return table.hashed();
+    }
+
+    @Override
+    public BlockHash blockHash(int index) {
+        return table.hash(index);
+    }
+
+    @Override
+    public boolean readsCache() {
+        return request.readPrefixCache();
+    }
+
+    @Override
+    public String toString() {
+        return request.id() + "#" + number + " " + state + " " + computed + "/" + tokenCount;
+    }
+}

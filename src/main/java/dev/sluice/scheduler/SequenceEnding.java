@@ -1,0 +1,117 @@
+package dev.sluice.scheduler;
+
+import dev.sluice.executor.StepPlan;
+import dev.sluice.kv.BlockTable;
+import dev.sluice.kv.KvCache;
+import dev.sluice.offload.KvConnector;
+import dev.sluice.request.FailureKind;
+import dev.sluice.request.FinishReason;
+import dev.sluice.request.TokenEvent;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The one way out: every end of a sequence, regular or not, goes through here, so that its blocks come back, the
+ * connector and the listener hear of it, and its reader gets exactly one terminal event.
+ */
+final class SequenceEnding {
+
+    private final KvCache cache;
+    private final KvConnector connector;
+    private final LifecycleListener listener;
+    private final WaitingQueue waiting;
+    private final List<Sequence> running;
+    private final Map<String, Sequence> live;
+    private final List<Sequence> ended = new ArrayList<>();
+
+    SequenceEnding(
+            KvCache cache,
+            KvConnector connector,
+            LifecycleListener listener,
+            WaitingQueue waiting,
+            List<Sequence> running,
+            Map<String, Sequence> live) {
+        this.cache = cache;
+        this.connector = connector;
+        this.listener = listener;
+        this.waiting = waiting;
+        this.running = running;
+        this.live = live;
+    }
+
+    /** Ends a sequence regularly; does nothing if it has ended. */
+    void finish(Sequence sequence, FinishReason reason, int stopTokenId) {
+        end(sequence, reason, new TokenEvent.Finished(reason, stopTokenId));
+    }
+
+    /** Ends a sequence with a failure; does nothing if it has ended. */
+    void fail(Sequence sequence, FailureKind kind, String message) {
+        FinishReason reason = switch (kind) {
+            case DEADLINE, DRAINING, SLOW_READER -> FinishReason.ABORT;
+            case INVALID_REQUEST, OVERLOADED, INTERNAL -> FinishReason.ERROR;
+        };
+        end(sequence, reason, new TokenEvent.Failed(kind, message));
+    }
+
+    /** Fails a sequence whose part of the current step was not computed: its new blocks must not be found by others. */
+    void failUncomputed(Sequence sequence, String message) {
+        cache.unregisterFrom(sequence.table(), sequence.registeredBefore);
+        fail(sequence, FailureKind.INTERNAL, message);
+    }
+
+    /**
+     * Fails one sequence of a step, and with it those that were planned to share the blocks it was to compute in this
+     * very step; a shared block has the same index in both tables.
+     */
+    void failWithSharers(Batch batch, int index, String message) {
+        Sequence culprit = batch.get(index);
+        BlockTable bad = culprit.table();
+        for (int i = index + 1; i < batch.size(); i++) {
+            Sequence other = batch.get(i);
+            for (int block = culprit.registeredBefore; block < bad.registered(); block++) {
+                if (block < other.table().size() && other.table().block(block) == bad.block(block)) {
+                    failUncomputed(other, "a request that shares this one's prefix failed in the same step");
+                    break;
+                }
+            }
+        }
+        failUncomputed(culprit, message);
+    }
+
+    private void end(Sequence sequence, FinishReason reason, TokenEvent terminal) {
+        if (sequence.isFinished()) {
+            return;
+        }
+        if (sequence.state == Sequence.State.RUNNING) {
+            running.remove(sequence);
+        } else {
+            waiting.remove(sequence);
+        }
+        sequence.state = Sequence.State.FINISHED;
+        live.remove(sequence.request().id());
+        try {
+            releaseBlocks(sequence);
+            ended.add(sequence);
+            listener.onFinished(sequence.timeline(), reason);
+        } finally {
+            sequence.emit(terminal);
+        }
+    }
+
+    private void releaseBlocks(Sequence sequence) {
+        BlockTable table = sequence.table();
+        if (connector.onFinished(sequence, table.blocks(), table.size())) {
+            throw new IllegalStateException("a connector asked for delayed release, which nothing here completes");
+        }
+        cache.release(table);
+    }
+
+    /** Reports to the executor, in the next work order, who has ended since the last one. */
+    void reportEnded(StepPlan plan) {
+        for (int i = 0; i < ended.size(); i++) {
+            plan.addFinished(ended.get(i).sequence());
+        }
+        ended.clear();
+    }
+}

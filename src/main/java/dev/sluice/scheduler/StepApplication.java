@@ -1,0 +1,112 @@
+package dev.sluice.scheduler;
+
+import dev.sluice.executor.ScheduledSequence;
+import dev.sluice.executor.StepPlan;
+import dev.sluice.executor.StepResult;
+import dev.sluice.kv.BlockHasher;
+import dev.sluice.request.FailureKind;
+import dev.sluice.request.FinishReason;
+import dev.sluice.request.PrefillRecord;
+import dev.sluice.request.SamplingParams;
+import dev.sluice.request.TokenEvent;
+
+/** Turns a step's result into tokens, records and ends. */
+final class StepApplication {
+
+    private final BlockHasher hasher;
+    private final LifecycleListener listener;
+    private final SequenceEnding ending;
+    private final int contextLength;
+    private final int vocabularySize;
+
+    StepApplication(
+            BlockHasher hasher,
+            LifecycleListener listener,
+            SequenceEnding ending,
+            int contextLength,
+            int vocabularySize) {
+        this.hasher = hasher;
+        this.listener = listener;
+        this.ending = ending;
+        this.contextLength = contextLength;
+        this.vocabularySize = vocabularySize;
+    }
+
+    void apply(Batch batch, StepPlan plan, StepResult result, long startNanos, long nowNanos) {
+        int promptTokens = 0;
+        int outputTokens = 0;
+        for (int i = 0; i < plan.size(); i++) {
+            ScheduledSequence line = plan.get(i);
+            promptTokens += Math.max(0, Math.min(line.start + line.count, line.promptLength) - line.start);
+            Sequence sequence = batch.get(i);
+            if (sequence.isFinished()) {
+                continue; // failed together with another one
+            }
+            String failure = result.failure(i);
+            if (failure != null) {
+                ending.failWithSharers(batch, i, failure);
+            } else if (line.samples()) {
+                int token = result.token(i);
+                if (token < 0 || token >= vocabularySize) {
+                    ending.failWithSharers(batch, i, "the model yielded no valid token");
+                } else {
+                    outputTokens++;
+                    accept(sequence, token, result, i, nowNanos);
+                }
+            }
+        }
+        listener.onStep(plan.size(), promptTokens, outputTokens, nowNanos - startNanos);
+    }
+
+    private void accept(Sequence sequence, int token, StepResult result, int index, long nowNanos) {
+        RequestTimeline timeline = sequence.timeline();
+        long previous = timeline.lastTokenNanos;
+        if (previous == RequestTimeline.NEVER) {
+            timeline.firstTokenNanos = nowNanos;
+        }
+        timeline.lastTokenNanos = nowNanos;
+        timeline.outputTokens++;
+        sequence.append(token, hasher);
+        PrefillRecord record = sequence.takePrefill();
+        boolean taken = true;
+        if (record != null) {
+            listener.onPrefilled(timeline, record);
+            taken = sequence.emit(new TokenEvent.Prefilled(record));
+        }
+        listener.onToken(timeline, previous);
+        taken &= sequence.emit(new TokenEvent.Token(token, result.logprobs(index)));
+        if (!taken) {
+            ending.fail(sequence, FailureKind.SLOW_READER, "the stream was not read for too long");
+        } else {
+            testStop(sequence, token);
+        }
+    }
+
+    /** vLLM's order: minimum length, end of sequence, stop ids, lengths. */
+    private void testStop(Sequence sequence, int token) {
+        SamplingParams sampling = sequence.request().sampling();
+        int outputs = sequence.outputCount();
+        if (outputs >= sampling.minTokens()) {
+            if (contains(sampling.endTokenIds(), token)) {
+                ending.finish(sequence, FinishReason.STOP, -1);
+                return;
+            }
+            if (contains(sampling.stopTokenIds(), token)) {
+                ending.finish(sequence, FinishReason.STOP, token);
+                return;
+            }
+        }
+        if (sequence.tokenCount() >= contextLength || outputs >= sampling.maxTokens()) {
+            ending.finish(sequence, FinishReason.LENGTH, -1);
+        }
+    }
+
+    private static boolean contains(int[] ids, int id) {
+        for (int candidate : ids) {
+            if (candidate == id) {
+                return true;
+            }
+        }
+        return false;
+    }
+}
