@@ -72,9 +72,9 @@ final class PrefixIndex {
         if (hash == null) {
             return null;
         }
+        int slot = slotOf(hash);
         hashOf[block] = null;
         size--;
-        int slot = slotOf(hash);
         int head = table[slot];
         if (head != block) {
             while (nextEqual[head] != block) {

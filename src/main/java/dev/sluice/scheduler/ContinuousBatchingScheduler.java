@@ -52,13 +52,13 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
      * @return false if the inbox is full or the scheduler does not run: nothing was taken, nothing will be emitted
      */
     public boolean submit(GenerationRequest request, TokenSink sink) {
-        if (!running || stopping || !loop.inbox().submit(request, sink)) {
+        if (!running || stopping || !loop.submit(request, sink)) {
             return false;
         }
         LockSupport.unpark(thread);
         if (!running) {
             // The loop may have died after its last look into the inbox; then nobody else would answer.
-            loop.inbox().refuseAll(FailureKind.INTERNAL, ENGINE_FAILED);
+            loop.refuseInbox(FailureKind.INTERNAL, ENGINE_FAILED);
         }
         return true;
     }
@@ -68,13 +68,13 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
      * when the client is gone. Unknown and ended ids are ignored, so this can be called any number of times.
      */
     public void cancel(String requestId, FinishReason reason) {
-        loop.inbox().cancel(requestId, reason);
+        loop.cancel(requestId, reason);
         LockSupport.unpark(thread);
     }
 
     /** Ends every request with a failure; used when a drain runs out of time. */
     public void failAll(FailureKind kind, String message) {
-        loop.inbox().execute(() -> loop.failAll(kind, message));
+        loop.execute(() -> loop.failAll(kind, message));
         LockSupport.unpark(thread);
     }
 
@@ -86,7 +86,7 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
      */
     public CompletableFuture<Boolean> resetPrefixCache(boolean preemptRunning) {
         CompletableFuture<Boolean> done = new CompletableFuture<>();
-        loop.inbox().execute(() -> done.complete(loop.resetPrefixCache(preemptRunning)));
+        loop.execute(() -> done.complete(loop.resetPrefixCache(preemptRunning)));
         LockSupport.unpark(thread);
         return done;
     }

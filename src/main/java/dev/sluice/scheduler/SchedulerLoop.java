@@ -84,9 +84,29 @@ public final class SchedulerLoop {
         snapshot = takeSnapshot();
     }
 
+    /** Leaves a request for the next turn; any thread. False, with nothing taken, if the inbox is full. */
+    public boolean submit(GenerationRequest request, TokenSink sink) {
+        return inbox.submit(request, sink);
+    }
+
+    /** Leaves a cancellation for the next turn; any thread. Unknown ids are ignored. */
+    public void cancel(String requestId, FinishReason reason) {
+        inbox.cancel(requestId, reason);
+    }
+
+    /** Has something done on the scheduler's thread in the next turn; any thread. */
+    void execute(Runnable command) {
+        inbox.execute(command);
+    }
+
+    /** Answers what still lies in the inbox of a loop that no longer turns; any thread. */
+    void refuseInbox(FailureKind kind, String message) {
+        inbox.refuseAll(kind, message);
+    }
+
     /** Runs one turn. Returns the amount of work done; zero means that the caller may idle. */
     public int runOnce() {
-        int work = inbox.drain(this::accept, this::cancel);
+        int work = inbox.drain(this::accept, this::end);
         work += expireDeadlines();
         long start = clock.monotonicNanos();
         planner.plan(batch);
@@ -189,7 +209,7 @@ public final class SchedulerLoop {
         int longest = (int) Math.min(
                 settings.contextLength(),
                 (long) prompt.length + Math.max(1, request.sampling().maxTokens()));
-        int needed = cache.layout().blocksFor(longest);
+        int needed = cache.layout().blocksFor(longest - 1); // the last token is never computed
         if (needed > cache.layout().usableBlocks()) {
             return "prompt and output need " + needed + " KV blocks of "
                     + cache.layout().usableBlocks();
@@ -197,7 +217,7 @@ public final class SchedulerLoop {
         return null;
     }
 
-    private void cancel(String id, FinishReason reason) {
+    private void end(String id, FinishReason reason) {
         Sequence sequence = live.get(id);
         if (sequence != null) {
             ending.finish(sequence, reason, -1);
@@ -230,7 +250,7 @@ public final class SchedulerLoop {
      * @param preemptRunning take the blocks of running sequences too; they are computed anew
      * @return false if blocks were in use, and nothing changed
      */
-    boolean resetPrefixCache(boolean preemptRunning) {
+    public boolean resetPrefixCache(boolean preemptRunning) {
         if (preemptRunning) {
             planner.preemptAll(batch);
             announce(clock.monotonicNanos());
@@ -240,7 +260,7 @@ public final class SchedulerLoop {
     }
 
     /** Ends everything that lives, with a failure; what still lies in the inbox too. */
-    void failAll(FailureKind kind, String message) {
+    public void failAll(FailureKind kind, String message) {
         inbox.refuseAll(kind, message);
         for (Sequence sequence : List.copyOf(live.values())) {
             ending.fail(sequence, kind, message);
@@ -257,23 +277,25 @@ public final class SchedulerLoop {
         live.clear();
     }
 
-    /** Audits queues, tables and blocks. */
-    void verifyBooks() {
+    /**
+     * Audits queues, tables and blocks.
+     *
+     * @throws IllegalStateException saying what does not balance
+     */
+    public void verifyBooks() {
         SchedulerBooks.verify(cache, settings, waiting, running, live.values());
         if (live.isEmpty() && cache.pool().free() != cache.pool().usable()) {
             throw new IllegalStateException("books do not balance: nothing lives, but blocks are held");
         }
     }
 
-    Inbox inbox() {
-        return inbox;
-    }
-
-    boolean hasRequests() {
+    /** True while a request lives, running or waiting. */
+    public boolean hasRequests() {
         return !live.isEmpty();
     }
 
-    SchedulerSnapshot snapshot() {
+    /** The state at the end of the latest turn; any thread. */
+    public SchedulerSnapshot snapshot() {
         return snapshot;
     }
 

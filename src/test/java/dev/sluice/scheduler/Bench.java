@@ -1,0 +1,215 @@
+package dev.sluice.scheduler;
+
+import dev.sluice.executor.ExecutorSpec;
+import dev.sluice.executor.ModelExecutor;
+import dev.sluice.executor.PendingStep;
+import dev.sluice.executor.StepPlan;
+import dev.sluice.executor.StepResult;
+import dev.sluice.kv.BlockHasher;
+import dev.sluice.kv.KvCache;
+import dev.sluice.kv.KvCacheListener;
+import dev.sluice.kv.KvLayout;
+import dev.sluice.offload.KvConnector;
+import dev.sluice.offload.NoKvConnector;
+import dev.sluice.request.FinishReason;
+import dev.sluice.request.GenerationRequest;
+import dev.sluice.request.PrefillRecord;
+import dev.sluice.request.SamplingParams;
+import dev.sluice.testkit.RecordingSink;
+import dev.sluice.testkit.VirtualClock;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+
+/**
+ * A workbench for scenarios: the production loop on a virtual clock with an executor that always answers token 7, whose
+ * work orders are kept as {@code "a 3 new, b 1"} lines.
+ */
+final class Bench {
+
+    static final int VOCABULARY = 100_000;
+    static final int TOKEN = 7;
+
+    final VirtualClock clock = new VirtualClock();
+    final KvCache cache;
+    final SchedulerLoop loop;
+    final Ledger ledger = new Ledger();
+    final Map<String, RecordingSink> sinks = new LinkedHashMap<>();
+    final Map<String, GenerationRequest> requests = new LinkedHashMap<>();
+    final List<String> orders = new ArrayList<>();
+    int answer = TOKEN;
+    private int nextPromptToken = 1000;
+    private final List<String> names = new ArrayList<>();
+
+    Bench(int blockSize, int blockCount, UnaryOperator<SettingsDraft> draft) {
+        this(blockSize, blockCount, draft, new NoKvConnector());
+    }
+
+    Bench(int blockSize, int blockCount, UnaryOperator<SettingsDraft> draft, KvConnector connector) {
+        KvLayout layout = new KvLayout(blockCount, blockSize);
+        SchedulerSettings settings =
+                draft.apply(new SettingsDraft((blockCount - 1) * blockSize)).build();
+        cache = new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE);
+        ModelExecutor executor = new FixedAnswer(layout, settings.contextLength());
+        loop = new SchedulerLoop(
+                settings, cache, new BlockHasher(blockSize, new byte[32]), executor, connector, ledger, clock);
+    }
+
+    /** A prompt that shares no token with any other. */
+    int[] distinctPrompt(int length) {
+        int[] prompt = new int[length];
+        for (int i = 0; i < length; i++) {
+            prompt[i] = nextPromptToken++ % VOCABULARY;
+        }
+        return prompt;
+    }
+
+    RecordingSink add(String name, int[] prompt, int maxTokens) {
+        return add(name, prompt, SamplingParams.greedy(maxTokens), 0, clock.monotonicNanos(), null);
+    }
+
+    RecordingSink add(String name, int[] prompt, SamplingParams sampling, int priority, long arrival, String salt) {
+        RecordingSink sink = new RecordingSink();
+        GenerationRequest request = new GenerationRequest(
+                name, prompt, sampling, priority, salt, true, arrival, Long.MAX_VALUE, Long.MAX_VALUE);
+        sinks.put(name, sink);
+        requests.put(name, request);
+        names.add(name);
+        if (!loop.submit(request, sink)) {
+            throw new IllegalStateException("inbox full");
+        }
+        return sink;
+    }
+
+    /** One turn; returns its work order, "" if nothing was scheduled. Audits the books afterwards. */
+    String step() {
+        int before = orders.size();
+        clock.advanceNanos(1_000_000);
+        loop.runOnce();
+        loop.verifyBooks();
+        return orders.size() > before ? orders.getLast() : "";
+    }
+
+    List<String> runToEnd() {
+        int first = orders.size();
+        do {
+            step();
+        } while (loop.hasRequests());
+        return orders.subList(first, orders.size());
+    }
+
+    int free() {
+        return cache.pool().free();
+    }
+
+    PrefillRecord record(String name) {
+        return sinks.get(name).prefill();
+    }
+
+    SchedulerSnapshot snapshot() {
+        return loop.snapshot();
+    }
+
+    void cancel(String name) {
+        loop.cancel(name, FinishReason.ABORT);
+    }
+
+    private final class FixedAnswer implements ModelExecutor {
+        private final ExecutorSpec spec;
+        private final StepResult result = new StepResult();
+
+        FixedAnswer(KvLayout layout, int contextLength) {
+            spec = new ExecutorSpec("fixed", "test", VOCABULARY, contextLength, layout);
+        }
+
+        @Override
+        public ExecutorSpec spec() {
+            return spec;
+        }
+
+        @Override
+        public PendingStep submit(StepPlan plan) {
+            result.begin(plan.size());
+            List<String> lines = new ArrayList<>();
+            for (int i = 0; i < plan.size(); i++) {
+                var line = plan.get(i);
+                String kind = switch (line.kind) {
+                    case NEW -> " new";
+                    case RESUMED -> " resumed";
+                    case RUNNING -> "";
+                };
+                lines.add(names.get((int) line.sequence - 1) + " " + line.count + kind);
+                if (line.samples()) {
+                    result.setToken(i, answer);
+                }
+            }
+            orders.add(String.join(", ", lines));
+            return PendingStep.done(result);
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    /** Counts as the metrics do, from the same calls. */
+    static final class Ledger implements LifecycleListener {
+        final List<PrefillRecord> records = new ArrayList<>();
+        final List<FinishReason> ends = new ArrayList<>();
+        int preemptions;
+        int generated;
+        long localQueries;
+        long localHits;
+        long localResumedQueries;
+        long localResumedHits;
+        long externalQueries;
+        long externalHits;
+        long externalResumedQueries;
+        long externalResumedHits;
+        long externalLookups;
+
+        @Override
+        public void onPreempted(RequestTimeline request) {
+            preemptions++;
+        }
+
+        @Override
+        public void onPrefilled(RequestTimeline request, PrefillRecord record) {
+            records.add(record);
+        }
+
+        @Override
+        public void onToken(RequestTimeline request, long previousNanos) {
+            generated++;
+        }
+
+        @Override
+        public void onFinished(RequestTimeline request, FinishReason reason) {
+            ends.add(reason);
+        }
+
+        @Override
+        public void onLocalLookup(int queriedTokens, int hitTokens, boolean resumed) {
+            if (resumed) {
+                localResumedQueries += queriedTokens;
+                localResumedHits += hitTokens;
+            } else {
+                localQueries += queriedTokens;
+                localHits += hitTokens;
+            }
+        }
+
+        @Override
+        public void onExternalLookup(int queriedTokens, int hitTokens, boolean resumed) {
+            externalLookups++;
+            if (resumed) {
+                externalResumedQueries += queriedTokens;
+                externalResumedHits += hitTokens;
+            } else {
+                externalQueries += queriedTokens;
+                externalHits += hitTokens;
+            }
+        }
+    }
+}

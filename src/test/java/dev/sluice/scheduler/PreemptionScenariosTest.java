@@ -1,0 +1,278 @@
+package dev.sluice.scheduler;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.kv.TransferPlan;
+import dev.sluice.kv.TransferReport;
+import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.KvConnector;
+import dev.sluice.offload.StepView;
+import dev.sluice.request.PrefillRecord;
+import dev.sluice.scheduler.SchedulerSettings.Policy;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** Preemption, step by step, with the numbers of vLLM's own tests and of its issue threads. */
+class PreemptionScenariosTest {
+
+    /** Answers as told, by request number, the last answer for ever; counts its calls. */
+    private static final class ScriptedConnector implements KvConnector {
+        private final Map<Long, Deque<Integer>> answers = new HashMap<>();
+        private final List<String> calls = new ArrayList<>();
+        private int finished;
+
+        ScriptedConnector answer(long sequence, Integer... script) {
+            answers.put(sequence, new ArrayDeque<>(List.of(script)));
+            return this;
+        }
+
+        @Override
+        public void onNewRequest(ConnectorRequest request) {}
+
+        @Override
+        public int match(ConnectorRequest request, int localTokens) {
+            calls.add("match " + request.sequence());
+            Deque<Integer> script = answers.get(request.sequence());
+            return script.size() > 1 ? script.removeFirst() : script.getFirst();
+        }
+
+        @Override
+        public void onAllocated(ConnectorRequest request, int[] blocks, int blockCount, int externalTokens) {
+            calls.add("allocated " + request.sequence() + " " + externalTokens);
+        }
+
+        @Override
+        public TransferPlan planTransfers(StepView step) {
+            return TransferPlan.NONE;
+        }
+
+        @Override
+        public void onTransfers(TransferReport report) {}
+
+        @Override
+        public boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
+            finished++;
+            return false;
+        }
+
+        @Override
+        public boolean hasPendingWork() {
+            return false;
+        }
+
+        @Override
+        public void reset() {}
+
+        long count(String prefix) {
+            return calls.stream().filter(call -> call.startsWith(prefix)).count();
+        }
+    }
+
+    @Test
+    void twoRequestsOnSixBlocksWithAConnectorEachKeepTheRecordOfTheirFirstAdmission() {
+        ScriptedConnector connector = new ScriptedConnector().answer(1, 2).answer(2, 2);
+        Bench bench = new Bench(2, 7, s -> s, connector);
+        bench.add("a", bench.distinctPrompt(5), 4);
+        bench.add("b", bench.distinctPrompt(5), 4);
+
+        assertThat(bench.step()).isEqualTo("a 3 new, b 3 new");
+        assertThat(bench.free()).isZero();
+        assertThat(bench.step()).isEqualTo("a 1, b 1");
+        assertThat(bench.step()).isEqualTo("a 1");
+        assertThat(bench.free()).isEqualTo(2);
+        assertThat(bench.snapshot().waiting()).isEqualTo(1);
+        assertThat(bench.step()).isEqualTo("a 1");
+        assertThat(bench.free()).isEqualTo(6);
+        assertThat(bench.step()).isEqualTo("b 1 resumed");
+        assertThat(bench.free()).isEqualTo(2);
+        assertThat(bench.step()).isEqualTo("b 1");
+        assertThat(bench.free()).isEqualTo(6);
+
+        PrefillRecord expected = new PrefillRecord(5, 0, 2);
+        assertThat(bench.ledger.records).containsExactly(expected, expected);
+        assertThat(bench.record("a")).isEqualTo(expected);
+        assertThat(bench.record("b")).isEqualTo(expected);
+        assertThat(expected.computedTokens()).isEqualTo(3);
+        assertThat(bench.ledger.preemptions).isEqualTo(1);
+        assertThat(bench.ledger.generated).isEqualTo(8);
+        assertThat(bench.ledger.externalQueries).isEqualTo(10);
+        assertThat(bench.ledger.externalHits).isEqualTo(4);
+        assertThat(bench.ledger.externalResumedQueries).isEqualTo(3);
+        assertThat(bench.ledger.externalResumedHits).isEqualTo(2);
+        assertThat(bench.ledger.localQueries).isEqualTo(10);
+        assertThat(bench.ledger.localHits).isZero();
+        assertThat(bench.ledger.localResumedQueries).isEqualTo(7);
+        assertThat(bench.ledger.localResumedHits).isEqualTo(4);
+        assertThat(connector.count("match 1")).isEqualTo(1);
+        assertThat(connector.count("match 2")).isEqualTo(3);
+        assertThat(connector.finished).isEqualTo(2);
+    }
+
+    @Test
+    void aRequestPreemptedBeforeItsFirstOutputKeepsItsRecordWhateverTheConnectorHoldsLater() {
+        ScriptedConnector connector = new ScriptedConnector().answer(1, 0).answer(2, 2, 4);
+        Bench bench = new Bench(2, 7, s -> s.budget(5).gate(false).contextLength(13), connector);
+        bench.add("a", bench.distinctPrompt(4), 3);
+        bench.add("b", bench.distinctPrompt(12), 1);
+
+        assertThat(bench.step()).isEqualTo("a 4 new, b 1 new");
+        assertThat(bench.free()).isEqualTo(2);
+        assertThat(bench.step()).isEqualTo("a 1");
+        assertThat(bench.free()).isEqualTo(3);
+        assertThat(bench.step()).isEqualTo("a 1");
+        assertThat(bench.free()).isEqualTo(6);
+        assertThat(bench.step()).isEqualTo("b 5 resumed");
+        assertThat(bench.step()).isEqualTo("b 1");
+
+        assertThat(bench.record("b")).isEqualTo(new PrefillRecord(12, 0, 2));
+        assertThat(bench.ledger.externalQueries).isEqualTo(16);
+        assertThat(bench.ledger.externalHits).isEqualTo(2);
+        assertThat(bench.ledger.externalResumedQueries).isEqualTo(10);
+        assertThat(bench.ledger.externalResumedHits).isEqualTo(4);
+    }
+
+    @Test
+    void aRefusedAttemptIsOverwrittenByTheOneThatSucceeds() {
+        ScriptedConnector connector = new ScriptedConnector().answer(1, 0).answer(2, 8, 4, 4);
+        Bench bench = new Bench(4, 8, s -> s, connector);
+        bench.add("a", bench.distinctPrompt(16), 2);
+        bench.add("b", bench.distinctPrompt(16), 1);
+
+        assertThat(bench.step()).isEqualTo("a 16 new");
+        assertThat(bench.step()).isEqualTo("a 1");
+        assertThat(bench.step()).isEqualTo("b 12 new");
+        assertThat(bench.record("b")).isEqualTo(new PrefillRecord(16, 0, 4));
+        assertThat(connector.count("match 2")).isEqualTo(3);
+        assertThat(connector.count("allocated 2")).isEqualTo(1);
+        assertThat(bench.ledger.externalQueries).isEqualTo(32);
+        assertThat(bench.ledger.externalHits).isEqualTo(4);
+        assertThat(bench.ledger.localQueries).isEqualTo(32);
+    }
+
+    @Test
+    void aConnectorThatDoesNotKnowYetLetsOthersPassAndIsAskedAgain() {
+        int later = KvConnector.ASK_AGAIN;
+        ScriptedConnector connector =
+                new ScriptedConnector().answer(1, later, later, later, 0).answer(2, 0);
+        Bench bench = new Bench(16, 64, s -> s, connector);
+        bench.add("first", bench.distinctPrompt(20), 8);
+        bench.add("second", bench.distinctPrompt(20), 8);
+
+        assertThat(bench.step()).isEqualTo("second 20 new");
+        assertThat(bench.snapshot().waitingDeferred()).isEqualTo(1);
+        assertThat(bench.step()).isEqualTo("second 1");
+        assertThat(bench.step()).isEqualTo("second 1");
+        assertThat(bench.record("first")).isNull();
+        assertThat(bench.step()).isEqualTo("second 1, first 20 new");
+        assertThat(connector.count("match 1")).isEqualTo(4);
+        assertThat(bench.record("first")).isEqualTo(new PrefillRecord(20, 0, 0));
+        assertThat(bench.ledger.externalLookups).isEqualTo(2);
+    }
+
+    @Test
+    void aConnectorThatPromisesTheWholePromptIsNotBelieved() {
+        ScriptedConnector connector = new ScriptedConnector().answer(1, 20);
+        Bench bench = new Bench(16, 64, s -> s, connector);
+        bench.add("a", bench.distinctPrompt(20), 1);
+
+        assertThat(bench.step()).isEqualTo("a 20 new");
+        assertThat(bench.record("a")).isEqualTo(new PrefillRecord(20, 0, 0));
+    }
+
+    @Test
+    void withoutAConnectorTheResumedRequestFindsItsOwnBlocks() {
+        Bench bench = new Bench(2, 7, s -> s);
+        bench.add("a", bench.distinctPrompt(5), 4);
+        bench.add("b", bench.distinctPrompt(5), 4);
+
+        assertThat(bench.runToEnd())
+                .containsExactly("a 5 new, b 5 new", "a 1, b 1", "a 1", "a 1", "b 3 resumed", "b 1");
+        assertThat(bench.ledger.records).containsExactly(new PrefillRecord(5, 0, 0), new PrefillRecord(5, 0, 0));
+        assertThat(bench.ledger.preemptions).isEqualTo(1);
+        assertThat(bench.ledger.generated).isEqualTo(8);
+        assertThat(bench.ledger.externalLookups).isZero();
+    }
+
+    @Test
+    void withoutPrefixCachingTheResumedRequestIsComputedAnew() {
+        Bench bench = new Bench(2, 7, s -> s.prefixCaching(false));
+        bench.add("a", bench.distinctPrompt(5), 4);
+        bench.add("b", bench.distinctPrompt(5), 4);
+
+        assertThat(bench.runToEnd())
+                .containsExactly("a 5 new, b 5 new", "a 1, b 1", "a 1", "a 1", "b 7 resumed", "b 1");
+        assertThat(bench.ledger.localQueries).isZero();
+        assertThat(bench.cache.pool().registered()).isZero();
+    }
+
+    @Test
+    void aHalfDonePrefillPreemptsItselfAndItsOwnBlocksAreNoCacheHit() {
+        Bench bench = new Bench(4, 9, s -> s.budget(8).gate(false));
+        bench.add("a", bench.distinctPrompt(16), 4);
+        bench.add("b", bench.distinctPrompt(16), 2);
+
+        assertThat(bench.step()).isEqualTo("a 8 new");
+        assertThat(bench.step()).isEqualTo("a 8");
+        assertThat(bench.step()).isEqualTo("a 1, b 7 new");
+        assertThat(bench.step()).isEqualTo("a 1");
+        assertThat(bench.free()).isEqualTo(3);
+        assertThat(bench.step()).isEqualTo("a 1, b 7 resumed");
+        assertThat(bench.step()).isEqualTo("b 5");
+        assertThat(bench.step()).isEqualTo("b 1");
+        assertThat(bench.record("b")).isEqualTo(new PrefillRecord(16, 0, 0));
+        assertThat(bench.ledger.preemptions).isEqualTo(1);
+    }
+
+    @Test
+    void theFullSequenceGateTradesTwoPreemptionsForOneStep() {
+        assertThat(stepsAndPreemptions(false)).containsExactly(17, 2);
+        assertThat(stepsAndPreemptions(true)).containsExactly(18, 0);
+    }
+
+    private static int[] stepsAndPreemptions(boolean gate) {
+        Bench bench = new Bench(4, 9, s -> s.budget(8).gate(gate));
+        bench.add("a", bench.distinctPrompt(16), 8);
+        bench.add("b", bench.distinctPrompt(16), 8);
+        int steps = bench.runToEnd().size();
+        return new int[] {steps, bench.ledger.preemptions};
+    }
+
+    @Test
+    void anUrgentRunningRequestTakesTheBlocksOfALessUrgentOne() {
+        Bench bench = new Bench(16, 6, s -> s.policy(Policy.PRIORITY));
+        bench.add("low", bench.distinctPrompt(32), dev.sluice.request.SamplingParams.greedy(8), 5, 1, null);
+        assertThat(bench.step()).isEqualTo("low 32 new");
+        bench.add("high", bench.distinctPrompt(32), dev.sluice.request.SamplingParams.greedy(8), 0, 2, null);
+
+        assertThat(bench.step()).isEqualTo("low 1, high 32 new");
+        assertThat(bench.free()).isZero();
+        assertThat(bench.step()).isEqualTo("high 1");
+        assertThat(bench.snapshot().running()).isEqualTo(1);
+        assertThat(bench.snapshot().waiting()).isEqualTo(1);
+        bench.runToEnd();
+        assertThat(bench.sinks.get("low").tokens()).hasSize(8);
+    }
+
+    @Test
+    void aVictimAlreadyScheduledInThisStepIsTakenOutOfItAndItsBlocksCannotBeFound() {
+        Bench bench = new Bench(4, 7, s -> s.policy(Policy.PRIORITY).gate(false).budget(64));
+        // "low" fills its second block in the step in which "high", behind it, runs out of blocks.
+        bench.add("low", bench.distinctPrompt(6), dev.sluice.request.SamplingParams.greedy(8), 9, 1, null);
+        bench.step();
+        bench.add("high", bench.distinctPrompt(16), dev.sluice.request.SamplingParams.greedy(4), 0, 2, null);
+        assertThat(bench.step()).isEqualTo("low 1, high 16 new");
+
+        assertThat(bench.step()).isEqualTo("high 1");
+        assertThat(bench.ledger.preemptions).isEqualTo(1);
+        // 4 blocks of high's prompt and 1 of low's; low's second block was never computed.
+        assertThat(bench.cache.pool().registered()).isEqualTo(5);
+        bench.runToEnd();
+        assertThat(bench.sinks.get("low").tokens()).hasSize(8);
+        assertThat(bench.sinks.get("high").tokens()).hasSize(4);
+    }
+}

@@ -1,0 +1,109 @@
+package dev.sluice.sim;
+
+import dev.sluice.request.FinishReason;
+import dev.sluice.request.PrefillRecord;
+import dev.sluice.scheduler.LifecycleListener;
+import dev.sluice.scheduler.RequestTimeline;
+import dev.sluice.testkit.RecordingSink;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/** Keeps the sums that the metrics keep, and checks after every turn what must hold between them. */
+final class CheckedLedger implements LifecycleListener {
+
+    private final Set<String> queued = new HashSet<>();
+    private final Set<String> prefilled = new HashSet<>();
+    private final Set<String> finished = new HashSet<>();
+    private final Set<String> scheduled = new HashSet<>();
+    private String problem = "";
+    private long prompt;
+    private long computed;
+    private long local;
+    private long external;
+    private long tokens;
+    private long preemptions;
+    private long preemptionsOfFinished;
+
+    private void demand(boolean condition, String what) {
+        if (!condition && problem.isEmpty()) {
+            problem = what;
+        }
+    }
+
+    @Override
+    public void onQueued(RequestTimeline request) {
+        demand(
+                queued.add(request.request().id()),
+                "queued twice: " + request.request().id());
+    }
+
+    @Override
+    public void onScheduled(RequestTimeline request) {
+        demand(
+                scheduled.add(request.request().id()),
+                "first scheduled twice: " + request.request().id());
+        demand(request.scheduledNanos() >= request.queuedNanos(), "scheduled before it was queued");
+    }
+
+    @Override
+    public void onPreempted(RequestTimeline request) {
+        preemptions++;
+    }
+
+    @Override
+    public void onPrefilled(RequestTimeline request, PrefillRecord record) {
+        demand(
+                prefilled.add(request.request().id()),
+                "a second record for " + request.request().id());
+        demand(record.promptTokens() == request.request().promptTokenIds().length, "a record of another prompt");
+        prompt += record.promptTokens();
+        computed += record.computedTokens();
+        local += record.localTokens();
+        external += record.externalTokens();
+    }
+
+    @Override
+    public void onToken(RequestTimeline request, long previousNanos) {
+        tokens++;
+        demand(prefilled.contains(request.request().id()), "a token before the record");
+        demand(request.lastTokenNanos() >= request.firstTokenNanos(), "the last token before the first");
+        demand(request.firstTokenNanos() >= request.scheduledNanos(), "the first token before it was scheduled");
+    }
+
+    @Override
+    public void onFinished(RequestTimeline request, FinishReason reason) {
+        demand(
+                finished.add(request.request().id()),
+                "finished twice: " + request.request().id());
+        preemptionsOfFinished += request.preemptions();
+    }
+
+    @Override
+    public void onLocalLookup(int queriedTokens, int hitTokens, boolean resumed) {
+        demand(hitTokens >= 0 && hitTokens < queriedTokens, "hits " + hitTokens + " of " + queriedTokens);
+    }
+
+    void verify() {
+        demand(computed + local + external == prompt, "sources do not add up to " + prompt);
+        demand(queued.containsAll(finished), "finished without having been queued");
+        if (!problem.isEmpty()) {
+            throw new IllegalStateException("ledger: " + problem);
+        }
+    }
+
+    /** At the end the ledger and what the clients saw must be the same story. */
+    void judge(List<RecordingSink> sinks) {
+        long seenPrompt = 0;
+        long seenTokens = 0;
+        for (RecordingSink sink : sinks) {
+            seenTokens += sink.tokens().size();
+            seenPrompt += sink.prefill() == null ? 0 : sink.prefill().promptTokens();
+        }
+        demand(seenPrompt == prompt, "clients saw " + seenPrompt + " prompt tokens, the ledger " + prompt);
+        demand(seenTokens == tokens, "clients saw " + seenTokens + " tokens, the ledger " + tokens);
+        demand(queued.size() == finished.size(), "not everything queued has finished");
+        demand(preemptions == preemptionsOfFinished, "preemptions of requests do not add up");
+        verify();
+    }
+}

@@ -1,0 +1,256 @@
+package dev.sluice.sim;
+
+import dev.sluice.executor.ExecutorSpec;
+import dev.sluice.executor.sim.FaultPlan;
+import dev.sluice.executor.sim.SimulatedExecutor;
+import dev.sluice.kv.BlockHasher;
+import dev.sluice.kv.KvCache;
+import dev.sluice.kv.KvCacheListener;
+import dev.sluice.kv.KvLayout;
+import dev.sluice.offload.NoKvConnector;
+import dev.sluice.request.FailureKind;
+import dev.sluice.request.FinishReason;
+import dev.sluice.request.GenerationRequest;
+import dev.sluice.request.SamplingParams;
+import dev.sluice.request.TokenEvent;
+import dev.sluice.scheduler.SchedulerLoop;
+import dev.sluice.scheduler.SchedulerSettings;
+import dev.sluice.scheduler.SchedulerSettings.Policy;
+import dev.sluice.testkit.RecordingSink;
+import dev.sluice.testkit.VirtualClock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.SplittableRandom;
+
+/**
+ * One simulated life of a server, decided by one seed: pool, budgets, policy, arrivals, shared prefixes, salts,
+ * cancellations, deadlines, faults. The loop, the planner and the pool are the production ones.
+ *
+ * <p>After every turn the books are audited and the ledger is checked; at the end every request must have ended, each
+ * with exactly the tokens that its own history demands, however it was batched, chunked, preempted or shared.
+ */
+final class World {
+
+    private static final int TURNS_MAX = 100_000;
+
+    private final Random random;
+    private final VirtualClock clock = new VirtualClock();
+    private final SchedulerSettings settings;
+    private final KvLayout layout;
+    private final int vocabulary;
+    private final SimulatedExecutor executor;
+    private final CheckedLedger ledger = new CheckedLedger();
+    private final SchedulerLoop loop;
+    private final List<Client> clients = new ArrayList<>();
+    private final List<int[]> sharedPrefixes = new ArrayList<>();
+    private final double cancelRate;
+    private final double stepFaultRate;
+    private final double sequenceFaultRate;
+    private final double resetRate;
+    private final boolean salts;
+    private boolean faultsOn = true;
+    private int turns;
+
+    World(long seed) {
+        random = new Random(seed);
+        int blockSize = 1 + random.nextInt(8);
+        int usable = 3 + random.nextInt(chance(0.5) ? 12 : 120);
+        layout = new KvLayout(usable + 1, blockSize);
+        int capacity = usable * blockSize;
+        int context = Math.max(4, chance(0.5) ? capacity + 1 : capacity / 2);
+        int budget = 1 + random.nextInt(chance(0.3) ? 8 : 200);
+        boolean chunked = chance(0.85);
+        if (!chunked) {
+            budget = Math.max(budget, context);
+        }
+        int sequences = 1 + random.nextInt(Math.min(budget, 24));
+        settings = new SchedulerSettings(
+                sequences,
+                budget,
+                chance(0.3) ? 1 + random.nextInt(10) : 0,
+                chunked,
+                chance(0.6) ? Policy.FCFS : Policy.PRIORITY,
+                chance(0.8),
+                chance(0.6),
+                chance(0.3) ? random.nextDouble() * 0.3 : 0,
+                context,
+                256);
+        vocabulary = 2 + random.nextInt(50);
+        cancelRate = chance(0.5) ? random.nextDouble() * 0.1 : 0;
+        stepFaultRate = chance(0.3) ? random.nextDouble() * 0.05 : 0;
+        sequenceFaultRate = chance(0.3) ? random.nextDouble() * 0.02 : 0;
+        resetRate = chance(0.3) ? random.nextDouble() * 0.05 : 0;
+        salts = chance(0.3);
+        SplittableRandom faultSeed = new SplittableRandom(random.nextLong());
+        executor = new SimulatedExecutor(new ExecutorSpec("sim", "sim", vocabulary, context, layout), new FaultPlan() {
+            @Override
+            public boolean failsStep(long step) {
+                return faultsOn && faultSeed.nextDouble() < stepFaultRate;
+            }
+
+            @Override
+            public boolean failsSequence(long step, long sequence) {
+                return faultsOn && faultSeed.nextDouble() < sequenceFaultRate;
+            }
+        });
+        KvCache cache = new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE);
+        loop = new SchedulerLoop(
+                settings,
+                cache,
+                new BlockHasher(blockSize, new byte[32]),
+                executor,
+                new NoKvConnector(),
+                ledger,
+                clock);
+        for (int i = 0; i < 3; i++) {
+            sharedPrefixes.add(randomTokens(random.nextInt(context)));
+        }
+    }
+
+    private boolean chance(double probability) {
+        return random.nextDouble() < probability;
+    }
+
+    private int[] randomTokens(int length) {
+        return random.ints(length, 0, vocabulary).toArray();
+    }
+
+    /** Lives: arrivals and disasters first, then a quiet phase in which everything must end. */
+    void run() {
+        int arrivals = 5 + random.nextInt(60);
+        double arrivalRate = 0.05 + random.nextDouble();
+        while (clients.size() < arrivals) {
+            while (clients.size() < arrivals && chance(arrivalRate)) {
+                arrive();
+            }
+            cancelSome();
+            if (chance(resetRate)) {
+                loop.resetPrefixCache(chance(0.5));
+            }
+            turn();
+        }
+        faultsOn = false;
+        int quiet = turns + TURNS_MAX;
+        while (loop.hasRequests()) {
+            if (turns > quiet) {
+                throw new IllegalStateException("no end in sight: " + loop.snapshot());
+            }
+            turn();
+        }
+        turn();
+        judge();
+    }
+
+    private void turn() {
+        turns++;
+        clock.advanceNanos(1 + random.nextInt(20_000_000));
+        loop.runOnce();
+        if (executor.violation() != null) {
+            throw new IllegalStateException(executor.violation());
+        }
+        loop.verifyBooks();
+        ledger.verify();
+    }
+
+    private void arrive() {
+        int context = settings.contextLength();
+        int promptLength = 1 + random.nextInt(chance(0.7) ? Math.max(1, context / 3) : context - 1);
+        int[] prompt = randomTokens(promptLength);
+        if (chance(0.6)) {
+            int[] prefix = sharedPrefixes.get(random.nextInt(sharedPrefixes.size()));
+            System.arraycopy(prefix, 0, prompt, 0, Math.min(prefix.length, promptLength));
+        }
+        int maxTokens = 1 + random.nextInt(Math.max(1, context - promptLength));
+        SamplingParams sampling = new SamplingParams.Builder()
+                .maxTokens(maxTokens)
+                .minTokens(chance(0.2) ? random.nextInt(maxTokens + 1) : 0)
+                .endTokenIds(chance(0.5) ? new int[] {0} : new int[0])
+                .stopTokenIds(chance(0.2) ? new int[] {1} : new int[0])
+                .build();
+        long now = clock.monotonicNanos();
+        GenerationRequest request = new GenerationRequest(
+                "r" + clients.size(),
+                prompt,
+                sampling,
+                random.nextInt(3),
+                salts && chance(0.5) ? "tenant" + random.nextInt(2) : null,
+                chance(0.95),
+                now,
+                chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE,
+                chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE);
+        Client client = new Client(request, new RecordingSink());
+        clients.add(client);
+        if (!loop.submit(request, client.sink)) {
+            throw new IllegalStateException("inbox full");
+        }
+    }
+
+    private void cancelSome() {
+        for (Client client : clients) {
+            if (!client.sink.isEnded() && chance(cancelRate)) {
+                client.disturbed = true;
+                if (chance(0.2)) {
+                    client.sink.stopReading();
+                } else {
+                    loop.cancel(client.request.id(), chance(0.5) ? FinishReason.ABORT : FinishReason.STOP);
+                }
+            }
+        }
+    }
+
+    private void judge() {
+        for (Client client : clients) {
+            client.judge(vocabulary, settings.contextLength());
+        }
+        ledger.judge(clients.stream().map(client -> client.sink).toList());
+    }
+
+    private static final class Client {
+        private final GenerationRequest request;
+        private final RecordingSink sink;
+        private boolean disturbed;
+
+        Client(GenerationRequest request, RecordingSink sink) {
+            this.request = request;
+            this.sink = sink;
+        }
+
+        void judge(int vocabulary, int context) {
+            String id = request.id();
+            if (!sink.isEnded()) {
+                throw new IllegalStateException(id + " never ended");
+            }
+            List<Integer> expected = expectedTokens(vocabulary, context);
+            List<Integer> got = sink.tokens();
+            if (got.size() > expected.size() || !got.equals(expected.subList(0, got.size()))) {
+                throw new IllegalStateException(id + " got " + got + ", its history demands " + expected);
+            }
+            if (sink.terminal() instanceof TokenEvent.Finished && !disturbed && got.size() != expected.size()) {
+                throw new IllegalStateException(id + " finished after " + got.size() + " of " + expected.size());
+            }
+            if (sink.terminal() instanceof TokenEvent.Failed failed && failed.kind() == FailureKind.INVALID_REQUEST) {
+                throw new IllegalStateException(id + " was refused: " + failed.message());
+            }
+        }
+
+        private List<Integer> expectedTokens(int vocabulary, int context) {
+            SamplingParams sampling = request.sampling();
+            int[] prompt = request.promptTokenIds();
+            int[] history = java.util.Arrays.copyOf(prompt, prompt.length + sampling.maxTokens());
+            List<Integer> expected = new ArrayList<>();
+            int length = prompt.length;
+            while (true) {
+                int token = SimulatedExecutor.nextToken(history, length, vocabulary);
+                expected.add(token);
+                history[length++] = token;
+                boolean stops = expected.size() >= sampling.minTokens()
+                        && ((token == 0 && sampling.endTokenIds().length > 0)
+                                || (token == 1 && sampling.stopTokenIds().length > 0));
+                if (stops || expected.size() == sampling.maxTokens() || length >= context) {
+                    return expected;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+/** Deterministic simulation of the production loop: one seed decides everything. */
+@NullMarked
+package dev.sluice.sim;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,68 @@
+package dev.sluice.testkit;
+
+import dev.sluice.request.FinishReason;
+import dev.sluice.request.PrefillRecord;
+import dev.sluice.request.TokenEvent;
+import dev.sluice.request.TokenSink;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** A sink that keeps everything and fails the moment an event comes out of order. */
+public final class RecordingSink implements TokenSink {
+
+    private final List<Integer> tokens = new ArrayList<>();
+    private @Nullable PrefillRecord prefill;
+    private @Nullable TokenEvent terminal;
+    private boolean reading = true;
+
+    @Override
+    public boolean offer(TokenEvent event) {
+        if (terminal != null) {
+            throw new IllegalStateException(event + " after the terminal " + terminal);
+        }
+        switch (event) {
+            case TokenEvent.Prefilled first -> {
+                if (prefill != null || !tokens.isEmpty()) {
+                    throw new IllegalStateException("a second prefill record: " + first);
+                }
+                prefill = first.record();
+            }
+            case TokenEvent.Token token -> {
+                if (prefill == null) {
+                    throw new IllegalStateException("a token before the prefill record");
+                }
+                tokens.add(token.id());
+            }
+            case TokenEvent.Finished finished -> terminal = finished;
+            case TokenEvent.Failed failed -> terminal = failed;
+        }
+        return reading;
+    }
+
+    /** From now on answers as a reader that has stood still for too long. */
+    public void stopReading() {
+        reading = false;
+    }
+
+    public List<Integer> tokens() {
+        return tokens;
+    }
+
+    public @Nullable PrefillRecord prefill() {
+        return prefill;
+    }
+
+    public @Nullable TokenEvent terminal() {
+        return terminal;
+    }
+
+    public boolean isEnded() {
+        return terminal != null;
+    }
+
+    /** The reason of the regular end, or null. */
+    public @Nullable FinishReason finishReason() {
+        return terminal instanceof TokenEvent.Finished finished ? finished.reason() : null;
+    }
+}

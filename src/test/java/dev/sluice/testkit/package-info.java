@@ -1,0 +1,5 @@
+/** Shared fixtures of the tests. */
+@NullMarked
+package dev.sluice.testkit;
+
+import org.jspecify.annotations.NullMarked;
