@@ -42,6 +42,8 @@ final class World {
     private final SimulatedExecutor executor;
     private final CheckedLedger ledger = new CheckedLedger();
     private final SchedulerLoop loop;
+    private final KvCache cache;
+    private final ContentAudit contents;
     private final List<Client> clients = new ArrayList<>();
     private final List<int[]> sharedPrefixes = new ArrayList<>();
     private final double cancelRate;
@@ -94,7 +96,7 @@ final class World {
                 return faultsOn && faultSeed.nextDouble() < sequenceFaultRate;
             }
         });
-        KvCache cache = new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE);
+        cache = new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE);
         loop = new SchedulerLoop(
                 settings,
                 cache,
@@ -103,6 +105,7 @@ final class World {
                 new NoKvConnector(),
                 ledger,
                 clock);
+        contents = new ContentAudit(executor, cache, new BlockHasher(blockSize, new byte[32]));
         for (int i = 0; i < 3; i++) {
             sharedPrefixes.add(randomTokens(random.nextInt(context)));
         }
@@ -151,6 +154,10 @@ final class World {
         }
         loop.verifyBooks();
         ledger.verify();
+        for (Client client : clients) {
+            contents.learn(client.request, client.sink);
+        }
+        contents.verify();
     }
 
     private void arrive() {

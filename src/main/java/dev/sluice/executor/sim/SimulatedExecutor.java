@@ -146,13 +146,23 @@ public final class SimulatedExecutor implements ModelExecutor {
         return new IllegalStateException(message);
     }
 
-    /** The token that follows a history: what an answer must be, computed without any scheduler. */
-    public static int nextToken(int[] tokens, int tokenCount, int vocabularySize) {
+    /** What the simulated memory holds in one slot: {@link #history} of what was written there, 0 if nothing was. */
+    public long slot(int block, int offset) {
+        return slots[block * blockSize + offset];
+    }
+
+    /** The tag of a history: {@code tokens[0..tokenCount)}. */
+    public static long history(int[] tokens, int tokenCount) {
         long history = 0;
         for (int i = 0; i < tokenCount; i++) {
             history = extend(history, tokens[i]);
         }
-        return nextToken(history, vocabularySize);
+        return history;
+    }
+
+    /** The token that follows a history: what an answer must be, computed without any scheduler. */
+    public static int nextToken(int[] tokens, int tokenCount, int vocabularySize) {
+        return nextToken(history(tokens, tokenCount), vocabularySize);
     }
 
     private static int nextToken(long history, int vocabularySize) {
