@@ -38,7 +38,7 @@ public final class ModelDirectory {
     private static Model open(ModelSource source) {
         JsonNode config = Json.object(required(source, "config.json"), "config.json");
         ModelSpec spec = ModelConfigReader.read(config);
-        byte[] tokenizer = required(source, "tokenizer.json");
+        byte[] tokenizer = source.read("tokenizer.json");
         byte[] generation = source.read("generation_config.json");
         JsonNode generationConfig = generation == null ? null : Json.object(generation, "generation_config.json");
         byte[] tokenizerConfig = source.read("tokenizer_config.json");
