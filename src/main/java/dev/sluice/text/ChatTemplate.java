@@ -2,6 +2,7 @@ package dev.sluice.text;
 
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** A model's chat template. Rendering is bounded in time, steps and output, and reaches nothing outside itself. */
 public interface ChatTemplate {
@@ -16,5 +17,5 @@ public interface ChatTemplate {
      * @throws ChatTemplateException if the template raises an error or exceeds a bound; the message is fit for the
      *     client's eyes
      */
-    RenderedPrompt render(List<Map<String, Object>> messages, Map<String, Object> variables);
+    RenderedPrompt render(List<Map<String, @Nullable Object>> messages, Map<String, @Nullable Object> variables);
 }

@@ -24,4 +24,7 @@ public interface Tokenizer {
 
     /** True for control tokens, which {@code skipSpecialTokens} leaves out. */
     boolean isSpecial(int id);
+
+    /** True if a decoded text loses one space at its very start (SentencePiece). */
+    boolean stripsLeadingSpace();
 }

@@ -1,0 +1,215 @@
+package dev.sluice.text;
+
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import dev.sluice.model.ModelFormatException;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * The tokenizer of a {@code tokenizer.json}: encoding by Hugging Face's own library, decoding by the bytes of its
+ * vocabulary.
+ *
+ * <p>The library is given the file without its special tokens, so that whatever a client types is ordinary text. In a
+ * rendered template, the special tokens that the template itself wrote are found here and put in by id; the reference
+ * splits at them before anything else, so the ids are the same. Text between two of them is encoded as one run, whoever
+ * wrote its parts.
+ */
+public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
+
+    private record Special(String content, int id, boolean stripsLeft, boolean stripsRight) {}
+
+    /** The library cuts at 512 tokens unless told not to. */
+    private static final Map<String, String> LIBRARY_OPTIONS =
+            Map.of("truncation", "false", "padding", "false", "maxLength", String.valueOf(1 << 24));
+
+    private final HuggingFaceTokenizer library;
+    private final TokenBytes vocabulary;
+    private final List<Special> specials;
+
+    private PretrainedTokenizer(HuggingFaceTokenizer library, TokenBytes vocabulary, List<Special> specials) {
+        this.library = library;
+        this.vocabulary = vocabulary;
+        this.specials = specials;
+    }
+
+    /** @throws ModelFormatException if the file is not a tokenizer that can be served */
+    public static PretrainedTokenizer read(byte[] tokenizerJson) {
+        JsonNode tokenizer;
+        try {
+            tokenizer = JsonMapper.shared().readTree(tokenizerJson);
+        } catch (JacksonException e) {
+            throw new ModelFormatException("tokenizer.json is not valid JSON", e);
+        }
+        if (!(tokenizer instanceof ObjectNode object)) {
+            throw new ModelFormatException("tokenizer.json must hold a JSON object");
+        }
+        TokenBytes vocabulary = TokenBytes.read(tokenizer);
+        List<Special> specials = new ArrayList<>();
+        object.set("added_tokens", withoutSpecials(object, specials));
+        object.putNull("truncation");
+        object.putNull("padding");
+        byte[] plain = object.toString().getBytes(StandardCharsets.UTF_8);
+        try {
+            HuggingFaceTokenizer library =
+                    HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(plain), LIBRARY_OPTIONS);
+            return new PretrainedTokenizer(library, vocabulary, specials);
+        } catch (IOException | RuntimeException e) {
+            throw new ModelFormatException("tokenizer.json is refused by the tokenizer library", e);
+        }
+    }
+
+    /**
+     * Takes the special tokens out. The library numbers added tokens that are not in the vocabulary in their order, so
+     * such a one leaves a stand-in behind that nobody can type; otherwise the ones after it would change their ids.
+     */
+    private static ArrayNode withoutSpecials(ObjectNode tokenizer, List<Special> specials) {
+        JsonNode vocabulary = tokenizer.path("model").path("vocab");
+        String nobodyKnows = UUID.randomUUID().toString();
+        ArrayNode kept = tokenizer.arrayNode();
+        for (JsonNode added : tokenizer.path("added_tokens")) {
+            if (!added.path("special").asBoolean(false)) {
+                kept.add(added);
+                continue;
+            }
+            String content = added.path("content").asString();
+            int id = added.path("id").intValue();
+            specials.add(new Special(
+                    content,
+                    id,
+                    added.path("lstrip").asBoolean(false),
+                    added.path("rstrip").asBoolean(false)));
+            if (!vocabulary.has(content)) {
+                kept.add(((ObjectNode) added.deepCopy()).put("content", nobodyKnows + id));
+            }
+        }
+        return kept;
+    }
+
+    @Override
+    public int vocabularySize() {
+        return vocabulary.size();
+    }
+
+    @Override
+    public int[] encode(String text, boolean addSpecialTokens) {
+        if (text.isEmpty() && !addSpecialTokens) {
+            return new int[0];
+        }
+        long[] ids = library.encode(wellFormed(text), addSpecialTokens, false).getIds();
+        int[] result = new int[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            result[i] = Math.toIntExact(ids[i]);
+        }
+        return result;
+    }
+
+    @Override
+    public int[] encode(RenderedPrompt prompt) {
+        String text = prompt.text();
+        IntStream.Builder ids = IntStream.builder();
+        int from = 0;
+        int at = 0;
+        int range = 0;
+        while (at < text.length()) {
+            while (range < prompt.clientRanges().size()
+                    && prompt.clientRanges().get(range).end() <= at) {
+                range++;
+            }
+            int clientFrom = range < prompt.clientRanges().size()
+                    ? prompt.clientRanges().get(range).start()
+                    : text.length();
+            if (clientFrom <= at) {
+                at = prompt.clientRanges().get(range).end();
+                continue;
+            }
+            Special special = specialAt(text, at, clientFrom);
+            if (special == null) {
+                at++;
+                continue;
+            }
+            addPiece(text.substring(from, at), special.stripsLeft(), ids);
+            ids.add(special.id());
+            at += special.content().length();
+            while (special.stripsRight() && at < text.length() && Character.isWhitespace(text.charAt(at))) {
+                at++;
+            }
+            from = at;
+        }
+        addPiece(text.substring(from), false, ids);
+        return ids.build().toArray();
+    }
+
+    /** The longest special token that starts here and ends before {@code end}. */
+    private @Nullable Special specialAt(String text, int at, int end) {
+        Special best = null;
+        for (Special special : specials) {
+            int length = special.content().length();
+            if (at + length <= end
+                    && (best == null || length > best.content().length())
+                    && text.startsWith(special.content(), at)) {
+                best = special;
+            }
+        }
+        return best;
+    }
+
+    private void addPiece(String piece, boolean stripRight, IntStream.Builder ids) {
+        Arrays.stream(encode(stripRight ? piece.stripTrailing() : piece, false)).forEach(ids::add);
+    }
+
+    @Override
+    public String decode(int[] ids, boolean skipSpecialTokens) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        for (int id : ids) {
+            if (!skipSpecialTokens || !isSpecial(id)) {
+                bytes.writeBytes(bytes(id));
+            }
+        }
+        String text = bytes.toString(StandardCharsets.UTF_8);
+        return vocabulary.stripsLeadingSpace() && text.startsWith(" ") ? text.substring(1) : text;
+    }
+
+    @Override
+    public byte[] bytes(int id) {
+        return vocabulary.bytes(id);
+    }
+
+    @Override
+    public boolean isSpecial(int id) {
+        return vocabulary.isSpecial(id);
+    }
+
+    @Override
+    public boolean stripsLeadingSpace() {
+        return vocabulary.stripsLeadingSpace();
+    }
+
+    /** A surrogate without its partner is no character; native code must not see one. */
+    private static String wellFormed(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            if (Character.isSurrogate(text.charAt(i))) {
+                return new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8);
+            }
+        }
+        return text;
+    }
+
+    @Override
+    public void close() {
+        library.close();
+    }
+}

@@ -1,0 +1,50 @@
+package dev.sluice.text.jinja;
+
+import dev.sluice.runtime.Clock;
+
+/** What one rendering may spend. Every step and every character built is counted; the clock is looked at now and then. */
+final class Budget {
+
+    private static final int STEPS_BETWEEN_LOOKS = 1024;
+
+    private final Clock clock;
+    private final TemplateLimits limits;
+    private final long deadlineNanos;
+    private long steps;
+    private long characters;
+
+    Budget(Clock clock, TemplateLimits limits) {
+        this.clock = clock;
+        this.limits = limits;
+        deadlineNanos = clock.monotonicNanos() + limits.time().toNanos();
+    }
+
+    void step() {
+        if (++steps > limits.steps()) {
+            throw exceeded("steps", limits.steps());
+        }
+        if (steps % STEPS_BETWEEN_LOOKS == 0 && clock.monotonicNanos() - deadlineNanos > 0) {
+            throw exceeded("milliseconds", limits.time().toMillis());
+        }
+    }
+
+    /** Counts text before it is built. */
+    void characters(long count) {
+        characters += count;
+        if (count > limits.outputCharacters() || characters > 16L * limits.outputCharacters()) {
+            throw exceeded("characters", limits.outputCharacters());
+        }
+    }
+
+    /** Checks the size of what is printed. */
+    void output(long length) {
+        if (length > limits.outputCharacters()) {
+            throw exceeded("characters", limits.outputCharacters());
+        }
+    }
+
+    private static TemplateException exceeded(String unit, long limit) {
+        return new TemplateException(
+                TemplateException.Kind.LIMIT, "the chat template exceeded its limit of " + limit + " " + unit);
+    }
+}
