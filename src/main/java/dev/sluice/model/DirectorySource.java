@@ -3,67 +3,77 @@ package dev.sluice.model;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/** A model directory on disk. Names inside it are plain file names; links may not leave it unless allowed. */
+/** A model in a directory. Symbolic links that leave it are followed only if the operator allows it. */
 final class DirectorySource implements ModelSource {
 
-    private static final long SMALL_FILE_BYTES_MAX = 256L << 20; // the largest published tokenizer.json are 30 MB
-
     private final Path directory;
+    private final String modelName;
     private final boolean allowSymlinks;
 
     DirectorySource(Path directory, boolean allowSymlinks) {
-        if (!Files.isDirectory(directory)) {
-            throw new ModelFormatException("the model directory " + directory + " does not exist");
-        }
-        this.directory = directory;
         this.allowSymlinks = allowSymlinks;
-    }
-
-    @Override
-    public String name() {
-        Path name = directory.toAbsolutePath().normalize().getFileName();
-        return name == null ? "model" : name.toString();
-    }
-
-    @Override
-    public byte @Nullable [] read(String fileName) {
-        Path file = resolve(fileName);
+        Path fileName = directory.toAbsolutePath().normalize().getFileName();
+        this.modelName = fileName == null ? "model" : fileName.toString();
         try {
-            if (!Files.exists(file)) {
-                return null;
-            }
-            long size = Files.size(file);
-            if (size > SMALL_FILE_BYTES_MAX) {
-                throw new ModelFormatException(
-                        fileName + " has " + size + " bytes, the limit is " + SMALL_FILE_BYTES_MAX);
-            }
-            return Files.readAllBytes(file);
+            this.directory = directory.toRealPath();
         } catch (IOException e) {
-            throw new ModelFormatException(fileName + " cannot be read", e);
+            throw new ModelFormatException("The model directory " + Echo.of(directory.toString()) + " is missing.", e);
+        }
+        if (!Files.isDirectory(this.directory)) {
+            throw new ModelFormatException("The model path " + Echo.of(directory.toString()) + " is not a directory.");
         }
     }
 
     @Override
-    public SafetensorsFile weights(String fileName, Arena arena) {
-        Path file = resolve(fileName);
-        if (!Files.isRegularFile(file)) {
-            throw new ModelFormatException("the weights file " + fileName + " is missing in " + directory);
-        }
-        return SafetensorsFile.map(file, arena);
+    public String modelName() {
+        return modelName;
     }
 
-    private Path resolve(String fileName) {
-        if (!fileName.matches("[A-Za-z0-9][A-Za-z0-9._-]{0,254}")) {
-            throw new ModelFormatException("'" + fileName + "' is not a plain file name");
+    @Override
+    public boolean has(String file) {
+        return Files.exists(directory.resolve(file), LinkOption.NOFOLLOW_LINKS);
+    }
+
+    @Override
+    public byte @Nullable [] read(String file, int bytesMax) {
+        if (!has(file)) {
+            return null;
         }
-        Path file = directory.resolve(fileName);
-        if (!allowSymlinks && Files.isSymbolicLink(file)) {
-            throw new ModelFormatException(
-                    fileName + " is a symbolic link; set sluice.model.allow-symlinks to follow it");
+        Path path = locate(file);
+        try (var stream = Files.newInputStream(path)) {
+            byte[] bytes = stream.readNBytes(bytesMax);
+            if (stream.read() >= 0) {
+                throw new ModelFormatException(file + " is larger than " + bytesMax + " bytes.");
+            }
+            return bytes;
+        } catch (IOException e) {
+            throw new ModelFormatException(file + " cannot be read.", e);
         }
-        return file;
+    }
+
+    @Override
+    public SafetensorsFile weights(String file, Arena arena) {
+        return SafetensorsFile.map(file, locate(file), arena);
+    }
+
+    private Path locate(String file) {
+        Path real;
+        try {
+            real = directory.resolve(file).toRealPath();
+        } catch (IOException e) {
+            throw new ModelFormatException(file + " cannot be read: it is a link to nothing, or not accessible.", e);
+        }
+        if (!allowSymlinks && !real.startsWith(directory)) {
+            throw new ModelFormatException(file
+                    + " is a symbolic link out of the model directory, which is not allowed by the configuration.");
+        }
+        if (!Files.isRegularFile(real)) {
+            throw new ModelFormatException(file + " is not a regular file.");
+        }
+        return real;
     }
 }

@@ -2,15 +2,15 @@ package dev.sluice.model;
 
 import org.jspecify.annotations.Nullable;
 
-/**
- * What {@code generation_config.json} recommends; null where it says nothing.
- *
- * @param endTokenIds ids that end an answer: those of the generation configuration and of the model's, ascending
- */
-@SuppressWarnings("ArrayRecordComponent") // read once per request, never written
+/** What a model recommends for sampling in {@code generation_config.json}; null where it recommends nothing. */
 public record GenerationDefaults(
-        int[] endTokenIds,
         @Nullable Double temperature,
         @Nullable Double topP,
         @Nullable Integer topK,
-        @Nullable Double repetitionPenalty) {}
+        @Nullable Double minP,
+        @Nullable Double repetitionPenalty,
+        @Nullable Integer maxNewTokens) {
+
+    /** No recommendation at all. */
+    public static final GenerationDefaults NONE = new GenerationDefaults(null, null, null, null, null, null);
+}

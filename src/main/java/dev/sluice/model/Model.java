@@ -1,29 +1,30 @@
 package dev.sluice.model;
 
 import java.lang.foreign.Arena;
-import org.jspecify.annotations.Nullable;
+import java.util.List;
 
 /**
- * An opened model: its description, its weights and the texts that the tokenizer and the template are made from.
+ * An opened model: everything that executors and text need to serve it.
  *
- * @param name how it is called unless the configuration says otherwise
- * @param tokenizerJson bytes of {@code tokenizer.json}, or null if there is none
- * @param tokenizerConfig text of {@code tokenizer_config.json}, or {@code {}}
- * @param chatTemplate source of the chat template, or null if the model has none
- * @param memory owns the weights' memory; closing it makes every tensor unusable
+ * @param name what people call it unless the configuration says otherwise
+ * @param endTokenIds tokens that end a text, ascending
+ * @param memory owns the bytes of the weights
  */
-@SuppressWarnings("ArrayRecordComponent") // read once at start
 public record Model(
         String name,
         ModelSpec spec,
         WeightMap weights,
-        GenerationDefaults defaults,
-        byte @Nullable [] tokenizerJson,
-        String tokenizerConfig,
-        @Nullable String chatTemplate,
+        GenerationDefaults generationDefaults,
+        List<Integer> endTokenIds,
+        TokenizerFiles tokenizerFiles,
         Arena memory)
         implements AutoCloseable {
 
+    public Model {
+        endTokenIds = List.copyOf(endTokenIds);
+    }
+
+    /** Frees the weights: touching a tensor afterwards throws. */
     @Override
     public void close() {
         memory.close();

@@ -3,20 +3,30 @@ package dev.sluice.model;
 import java.lang.foreign.Arena;
 import org.jspecify.annotations.Nullable;
 
-/** Where a model's files come from: a directory, or the jar. */
-interface ModelSource {
+/** Where the files of a model lie; names are plain file names, never paths. */
+sealed interface ModelSource permits DirectorySource, ClasspathSource {
 
-    /** For messages and as the default name. */
-    String name();
+    /** What people call the model if nobody says otherwise. */
+    String modelName();
+
+    boolean has(String file);
 
     /**
-     * A small text file, read whole.
+     * The whole content, or null if there is no such file.
      *
-     * @return null if there is no such file
-     * @throws ModelFormatException if it cannot be read or is larger than a small file has a right to be
+     * @throws ModelFormatException if the file is larger than {@code bytesMax}, or may not be read
      */
-    byte @Nullable [] read(String fileName);
+    byte @Nullable [] read(String file, int bytesMax);
 
-    /** A weights file, in memory that the arena owns. */
-    SafetensorsFile weights(String fileName, Arena arena);
+    /** Opens an existing weights file in memory that {@code arena} owns. */
+    SafetensorsFile weights(String file, Arena arena);
+
+    /** {@link #read} of a file that must exist. */
+    default byte[] require(String file, int bytesMax) {
+        byte[] bytes = read(file, bytesMax);
+        if (bytes == null) {
+            throw new ModelFormatException("The model " + Echo.of(modelName()) + " has no " + file + ".");
+        }
+        return bytes;
+    }
 }

@@ -5,6 +5,8 @@ import java.lang.foreign.MemorySegment;
 /**
  * A stored tensor: little-endian, row-major, read-only bytes, usually a slice of a memory-mapped file.
  *
+ * <p>A file may place them at any address: read through unaligned layouts.
+ *
  * @param shape outermost dimension first; a linear layer's weight is {@code [out, in]}
  */
 @SuppressWarnings("ArrayRecordComponent") // descriptors, read at load time only

@@ -2,6 +2,7 @@ package dev.sluice.text;
 
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelFormatException;
+import dev.sluice.model.TokenizerFiles;
 import dev.sluice.runtime.Clock;
 import dev.sluice.text.jinja.TemplateLimits;
 import java.util.List;
@@ -24,7 +25,8 @@ public final class PromptEncoder implements AutoCloseable {
 
     /** @throws ModelFormatException if tokenizer or template cannot be served */
     public static PromptEncoder of(Model model, Clock clock) {
-        byte[] json = model.tokenizerJson();
+        TokenizerFiles files = model.tokenizerFiles();
+        byte[] json = files.tokenizer();
         if (json == null) {
             throw new ModelFormatException("the model " + model.name() + " has no tokenizer.json");
         }
@@ -35,11 +37,14 @@ public final class PromptEncoder implements AutoCloseable {
         }
         JsonNode config;
         try {
-            config = JsonMapper.shared().readTree(model.tokenizerConfig());
+            byte[] bytes = files.config();
+            config = bytes == null
+                    ? JsonMapper.shared().createObjectNode()
+                    : JsonMapper.shared().readTree(bytes);
         } catch (JacksonException e) {
             throw new ModelFormatException("tokenizer_config.json is not valid JSON", e);
         }
-        String source = model.chatTemplate();
+        String source = files.chatTemplate();
         ChatTemplate template = source == null
                 ? null
                 : new JinjaChatTemplate(
