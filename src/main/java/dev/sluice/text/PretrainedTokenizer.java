@@ -198,6 +198,11 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
         return vocabulary.stripsLeadingSpace();
     }
 
+    @Override
+    public int longestTokenBytes() {
+        return vocabulary.longest();
+    }
+
     /** A surrogate without its partner is no character; native code must not see one. */
     private static String wellFormed(String text) {
         for (int i = 0; i < text.length(); i++) {

@@ -40,6 +40,15 @@ final class TokenBytes {
         return id >= 0 && id < special.length && special[id];
     }
 
+    /** Bytes of the longest token. */
+    int longest() {
+        int longest = 1;
+        for (byte[] token : bytes) {
+            longest = Math.max(longest, token == null ? 0 : token.length);
+        }
+        return longest;
+    }
+
     /** True if the decoder drops one space at the very start of a text. */
     boolean stripsLeadingSpace() {
         return stripsLeadingSpace;

@@ -27,4 +27,7 @@ public interface Tokenizer {
 
     /** True if a decoded text loses one space at its very start (SentencePiece). */
     boolean stripsLeadingSpace();
+
+    /** Bytes of the longest token: a text of more than n times as many bytes has more than n tokens. */
+    int longestTokenBytes();
 }
