@@ -62,7 +62,7 @@ final class ModelConfigReader {
             log.warn("{}: auto_map is ignored: code named by a model is never loaded", FILE);
         }
         Family family = family();
-        refuseUnknownFeatures();
+        refuseUnknownFeatures(family);
         ModelSpec spec = spec(family);
         boolean quantized = Int8Quantization.check(config);
         List<Integer> ends = config.integers("eos_token_id", 0, spec.vocabularySize() - 1, END_TOKENS_MAX);
@@ -82,8 +82,10 @@ final class ModelConfigReader {
                         + ", but only llama, mistral, qwen2 and qwen3 are served");
     }
 
-    private void refuseUnknownFeatures() {
-        config.demandAbsent("attention_bias", "a bias on the attention output");
+    private void refuseUnknownFeatures(Family family) {
+        if (!family.qkvBias) { // Qwen2 has its biases without being asked, and never one on the output
+            config.demandAbsent("attention_bias", "a bias on the attention output");
+        }
         config.demandAbsent("mlp_bias", "a bias in the feed-forward layers");
         String activation = config.text("hidden_act");
         if (activation != null && !activation.equals("silu")) {

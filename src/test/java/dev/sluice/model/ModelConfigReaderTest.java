@@ -115,6 +115,12 @@ class ModelConfigReaderTest {
     }
 
     @Test
+    void biasesOfQwen2AreTheSameWhetherNamedOrNot() {
+        String qwen2 = LLAMA.replace("\"llama\"", "\"qwen2\"");
+        assertThat(read(qwen2.formatted(",\"attention_bias\":true"))).isEqualTo(read(qwen2.formatted("")));
+    }
+
+    @Test
     void endTokensMayBeOneOrMany() {
         assertThat(llama(",\"eos_token_id\":2").endTokenIds()).containsExactly(2);
         assertThat(llama(",\"eos_token_id\":[5,2]").endTokenIds()).containsExactly(5, 2);

@@ -138,12 +138,13 @@ public final class HubDownloader {
         } else if (listed.containsKey(ShardIndex.FILE)) {
             // The index says which of the many weights files of some models belong together.
             HubFile index = listed.get(ShardIndex.FILE);
-            fetchAll(transport, files, List.of(index), directory);
+            fetchAll(transport, files, List.of(index), directory, DownloadProgress.NONE);
+            wanted.add(index);
             wanted.addAll(shards(listed, Files.readAllBytes(directory.resolve(ShardIndex.FILE))));
         } else {
             throw new HubException("The model " + id + " has no weights in the safetensors format.");
         }
-        fetchAll(transport, files, wanted, directory);
+        fetchAll(transport, files, wanted, directory, progress);
     }
 
     private static List<HubFile> shards(Map<String, HubFile> listed, byte[] index) {
@@ -158,7 +159,8 @@ public final class HubDownloader {
         return shards;
     }
 
-    private void fetchAll(HubTransport transport, String urlPrefix, List<HubFile> files, Path directory)
+    private void fetchAll(
+            HubTransport transport, String urlPrefix, List<HubFile> files, Path directory, DownloadProgress listener)
             throws IOException {
         long total = checkedTotal(files, directory);
         long before = 0;
@@ -169,7 +171,7 @@ public final class HubDownloader {
                     urlPrefix + file.name(),
                     file,
                     directory,
-                    bytes -> progress.advanced(file.name(), bytes, file.size(), done + bytes, total));
+                    bytes -> listener.advanced(file.name(), bytes, file.size(), done + bytes, total));
             retry.run(() -> {
                 download.run();
                 return file;

@@ -55,7 +55,7 @@ final class HubListing {
     }
 
     private static @Nullable Checksum checksum(JsonNode entry) {
-        if (entry.has("lfs")) {
+        if (entry.path("lfs").isObject()) {
             String sha256 = entry.path("lfs").path("oid").asString("");
             return SHA256.matcher(sha256).matches() ? new Checksum(Checksum.Kind.SHA256, sha256) : null;
         }

@@ -76,6 +76,10 @@ final class FakeHub implements AutoCloseable {
         return URI.create("http://127.0.0.1:" + server.getAddress().getPort());
     }
 
+    private boolean holds(String name) {
+        return files.containsKey(name) || lies.containsKey(name);
+    }
+
     byte[] content(String name) {
         return Objects.requireNonNull(files.get(name), name);
     }
@@ -101,7 +105,7 @@ final class FakeHub implements AutoCloseable {
                     ("{\"id\":\"" + MODEL + "\",\"sha\":\"" + COMMIT + "\"}").getBytes(StandardCharsets.UTF_8));
         } else if (path.equals("/api/models/" + MODEL + "/tree/" + COMMIT + "?recursive=false")) {
             answer(exchange, 200, list().getBytes(StandardCharsets.UTF_8));
-        } else if (path.startsWith(resolve) && files.containsKey(path.substring(resolve.length()))) {
+        } else if (path.startsWith(resolve) && holds(path.substring(resolve.length()))) {
             String name = path.substring(resolve.length());
             if (large.contains(name) && !content) {
                 exchange.getResponseHeaders()
@@ -116,7 +120,7 @@ final class FakeHub implements AutoCloseable {
     }
 
     private void send(HttpExchange exchange, String name) throws IOException {
-        byte[] all = lies.getOrDefault(name, content(name));
+        byte[] all = lies.containsKey(name) ? Objects.requireNonNull(lies.get(name)) : content(name);
         String range = exchange.getRequestHeaders().getFirst("Range");
         int from = range == null || ignoresRanges ? 0 : Integer.parseInt(range.replaceAll("[^0-9]", ""));
         byte[] rest = Arrays.copyOfRange(all, from, all.length);

@@ -327,6 +327,15 @@ class HubDownloaderTest {
     }
 
     @Test
+    void explicitNullInPlaceOfALargeFileRecordIsASmallFile() throws IOException {
+        hub.files.remove("tokenizer.json");
+        hub.listExtra = ",{\"type\":\"file\",\"path\":\"tokenizer.json\",\"size\":0,\"lfs\":null,"
+                + "\"oid\":\"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391\"}";
+        hub.lies.put("tokenizer.json", new byte[0]);
+        assertThat(names(download("main", null))).contains("tokenizer.json");
+    }
+
+    @Test
     void listedNamesThatArePathsAreNotWritten() throws IOException {
         hub.listExtra = ",{\"type\":\"file\",\"path\":\"../evil.safetensors\",\"size\":1,\"oid\":\"x\"}";
         download("main", null);

@@ -1,0 +1,163 @@
+package dev.sluice.api;
+
+import dev.sluice.api.wire.Usage;
+import dev.sluice.request.FinishReason;
+import dev.sluice.request.PrefillRecord;
+import dev.sluice.request.TokenEvent;
+import dev.sluice.text.Tokenizer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The answer to one call while it grows: takes the events of all its sequences, one at a time, and turns them into the
+ * parts of a stream or into one whole. Not safe for several threads at once.
+ */
+final class Answer {
+
+    private final GenerationCall call;
+    private final AnswerFormat format;
+    private final IntConsumer onStopString;
+    private final Choice[] choices;
+    private final List<Object> heldBack = new ArrayList<>();
+    private int opened;
+    private int finished;
+    private int device;
+    private int host;
+
+    private static final class Choice {
+        final ChoiceText text;
+        final StringBuilder whole = new StringBuilder();
+        final List<ChoiceText.Scored> scored = new ArrayList<>();
+        boolean opened;
+        AnswerFormat.@Nullable Finished finished;
+
+        Choice(ChoiceText text) {
+            this.text = text;
+        }
+    }
+
+    /** @param onStopString told the index of a sequence whose text has matched a stop string */
+    Answer(GenerationCall call, AnswerFormat format, Tokenizer tokenizer, IntConsumer onStopString) {
+        this.call = call;
+        this.format = format;
+        this.onStopString = onStopString;
+        choices = new Choice[call.sequences()];
+        for (int i = 0; i < choices.length; i++) {
+            choices[i] = new Choice(new ChoiceText(tokenizer, call));
+        }
+    }
+
+    boolean isComplete() {
+        return finished == choices.length;
+    }
+
+    /**
+     * Takes one event.
+     *
+     * @return the parts of the stream that it completes
+     * @throws ApiException if the sequence failed
+     */
+    List<Object> accept(int index, TokenEvent event) {
+        Choice choice = choices[index];
+        List<Object> parts = new ArrayList<>();
+        switch (event) {
+            case TokenEvent.Prefilled prefilled -> count(index, prefilled.record());
+            case TokenEvent.Token token -> {
+                open(index, parts);
+                add(index, choice.text.accept(token), parts);
+                if (choice.text.matched() != null && choice.finished == null) {
+                    onStopString.accept(index);
+                    finish(index, FinishReason.STOP, choice.text.matched(), parts);
+                }
+            }
+            case TokenEvent.Finished end -> {
+                if (choice.finished == null) {
+                    open(index, parts);
+                    add(index, choice.text.finish(), parts);
+                    finish(index, end.reason(), end.stopTokenId() < 0 ? null : end.stopTokenId(), parts);
+                }
+            }
+            case TokenEvent.Failed failed -> {
+                if (choice.finished == null) {
+                    throw Failures.of(failed, choice.opened).asException();
+                }
+            }
+        }
+        return parts;
+    }
+
+    /** Several choices share their prompt and count it once: the first one's record is the call's. */
+    private void count(int index, PrefillRecord record) {
+        if (index % call.choices() == 0) {
+            device += record.localTokens();
+            host += record.externalTokens();
+        }
+    }
+
+    private void open(int index, List<Object> parts) {
+        if (choices[index].opened) {
+            return;
+        }
+        choices[index].opened = true;
+        opened++;
+        Object opening = format.opening(index, continuousUsage());
+        if (opening != null) {
+            parts.add(opening);
+        }
+        if (opened == choices.length) {
+            parts.addAll(heldBack);
+            heldBack.clear();
+        }
+    }
+
+    private void add(int index, ChoiceText.Piece piece, List<Object> parts) {
+        if (piece.isEmpty()) {
+            return;
+        }
+        if (call.stream()) {
+            parts.add(format.delta(index, piece, continuousUsage()));
+        } else {
+            choices[index].whole.append(piece.text());
+            choices[index].scored.addAll(piece.scored());
+        }
+    }
+
+    /** A choice may not end in the stream before every choice has begun: strict accumulators would refuse it. */
+    private void finish(int index, FinishReason reason, @Nullable Object stopReason, List<Object> parts) {
+        Choice choice = choices[index];
+        String label = reason == FinishReason.LENGTH ? "length" : "stop";
+        choice.finished = new AnswerFormat.Finished(index, choice.whole.toString(), choice.scored, label, stopReason);
+        finished++;
+        Object part = format.finish(index, label, stopReason, continuousUsage());
+        (opened == choices.length ? parts : heldBack).add(part);
+        if (isComplete() && call.includeUsage()) {
+            parts.add(format.usage(usage()));
+        }
+    }
+
+    private @Nullable Usage continuousUsage() {
+        return call.continuousUsage() ? usage() : null;
+    }
+
+    private Usage usage() {
+        int generated = 0;
+        for (Choice choice : choices) {
+            generated += choice.text.tokens();
+        }
+        return Usage.of(call.promptTokens(), generated, device, host);
+    }
+
+    /** The whole answer, once {@link #isComplete}. */
+    Object whole() {
+        List<AnswerFormat.Finished> all = new ArrayList<>();
+        for (Choice choice : choices) {
+            if (choice.finished == null) {
+                throw new IllegalStateException("the answer is not complete");
+            }
+            all.add(choice.finished);
+        }
+        return format.whole(all, usage());
+    }
+}

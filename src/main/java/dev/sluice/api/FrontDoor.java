@@ -1,0 +1,173 @@
+package dev.sluice.api;
+
+import dev.sluice.runtime.Clock;
+import java.time.Duration;
+import java.util.UUID;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BiFunction;
+import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.springframework.core.io.buffer.DataBuffer;
+import org.springframework.http.MediaType;
+import org.springframework.web.reactive.function.BodyInserters;
+import org.springframework.web.reactive.function.server.ServerRequest;
+import org.springframework.web.reactive.function.server.ServerResponse;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+
+/**
+ * The handlers that generate text and count tokens. They exist before the model does: until {@link #open} everything is
+ * answered with 503.
+ */
+public final class FrontDoor {
+
+    private static final MediaType EVENT_STREAM = MediaType.parseMediaType("text/event-stream;charset=utf-8");
+    private static final String TIMEOUT_HEADER = "X-Request-Timeout-Ms";
+
+    private record Open(CallReader reader, GenerationService service, TokenizerCalls tokenizer, ServedModel model) {}
+
+    private final RequestLimits limits;
+    private final EngineStatus status;
+    private final Scheduler textWorkers;
+    private final LongSupplier seeds;
+    private final Clock clock;
+    private final AtomicReference<@Nullable Open> open = new AtomicReference<>();
+
+    /** @param textWorkers a small bounded pool: templates and tokenizing never run on network threads */
+    public FrontDoor(
+            RequestLimits limits, EngineStatus status, Scheduler textWorkers, LongSupplier seeds, Clock clock) {
+        this.limits = limits;
+        this.status = status;
+        this.textWorkers = textWorkers;
+        this.seeds = seeds;
+        this.clock = clock;
+    }
+
+    /** Opens the door: from now on calls reach the rooms. */
+    public void open(ApiRooms rooms) {
+        CallReader reader = new CallReader(rooms.model(), rooms.encoder(), limits, seeds);
+        GenerationService service = new GenerationService(
+                rooms.admission(),
+                rooms.scheduler(),
+                rooms.encoder().tokenizer(),
+                rooms.model(),
+                limits,
+                textWorkers,
+                clock);
+        open.set(new Open(reader, service, new TokenizerCalls(rooms.model(), rooms.encoder(), reader), rooms.model()));
+    }
+
+    /** True once calls reach the rooms. */
+    public boolean isOpen() {
+        return open.get() != null;
+    }
+
+    /** The served model, or null while it is loading. */
+    @Nullable
+    ServedModel model() {
+        Open current = open.get();
+        return current == null ? null : current.model();
+    }
+
+    Mono<ServerResponse> chat(ServerRequest request) {
+        return generate(request, "chatcmpl-", CallReader::chat);
+    }
+
+    Mono<ServerResponse> completion(ServerRequest request) {
+        return generate(request, "cmpl-", CallReader::completion);
+    }
+
+    Mono<ServerResponse> tokenize(ServerRequest request) {
+        return answer(request, (door, body) -> door.tokenizer().tokenize(body));
+    }
+
+    Mono<ServerResponse> detokenize(ServerRequest request) {
+        return answer(request, (door, body) -> door.tokenizer().detokenize(body));
+    }
+
+    private Mono<ServerResponse> answer(ServerRequest request, BiFunction<Open, byte[], Object> work) {
+        return opened().flatMap(door -> JsonBody.read(request, limits.bodyBytes())
+                .publishOn(textWorkers)
+                .map(body -> work.apply(door, body))
+                .flatMap(FrontDoor::json));
+    }
+
+    private Mono<ServerResponse> generate(
+            ServerRequest request, String prefix, BiFunction<CallReader, byte[], GenerationCall> read) {
+        return opened().flatMap(door -> JsonBody.read(request, limits.bodyBytes())
+                .publishOn(textWorkers)
+                .map(body -> read.apply(door.reader(), body))
+                .flatMap(call -> {
+                    String id = prefix + UUID.randomUUID().toString().replace("-", "");
+                    Duration timeout = timeout(request);
+                    return call.stream()
+                            ? streamed(door.service().stream(call, id, timeout), request)
+                            : door.service().whole(call, id, timeout).flatMap(FrontDoor::json);
+                }));
+    }
+
+    private Mono<Open> opened() {
+        return Mono.defer(() -> {
+            Open door = open.get();
+            return door != null
+                    ? Mono.just(door)
+                    : Mono.error(StatusRoutes.notReady(status.stage()).asException());
+        });
+    }
+
+    private Duration timeout(ServerRequest request) {
+        String header = request.headers().firstHeader(TIMEOUT_HEADER);
+        if (header == null) {
+            return limits.requestTimeout();
+        }
+        if (!header.matches("\\d{1,10}") || Long.parseLong(header) < 1) {
+            throw ApiError.invalidValue(TIMEOUT_HEADER, "must be a number of milliseconds")
+                    .asException();
+        }
+        Duration asked = Duration.ofMillis(Long.parseLong(header));
+        return asked.compareTo(limits.requestTimeout()) < 0 ? asked : limits.requestTimeout();
+    }
+
+    private static Mono<ServerResponse> json(Object body) {
+        return ServerResponse.ok()
+                .contentType(MediaType.APPLICATION_JSON)
+                .header("Cache-Control", "no-cache")
+                .bodyValue(ApiJson.bytes(body));
+    }
+
+    /** An error before the first byte still has a status of its own; after it, it is the stream's last event. */
+    private Mono<ServerResponse> streamed(Flux<Object> parts, ServerRequest request) {
+        Flux<byte[]> frames = withHeartbeat(
+                parts.map(SseEncoder::data).concatWith(Mono.just(SseEncoder.DONE)), limits.heartbeatAfter());
+        Flux<byte[]> body = frames.switchOnFirst((first, all) -> first.hasValue()
+                ? all.onErrorResume(e -> Mono.just(
+                        SseEncoder.error(e instanceof ApiException known ? known.error() : ApiError.internal())))
+                : all);
+        Flux<DataBuffer> buffers = body.map(
+                frame -> request.exchange().getResponse().bufferFactory().wrap(frame));
+        return ServerResponse.ok()
+                .contentType(EVENT_STREAM)
+                .header("Cache-Control", "no-cache")
+                .header("X-Accel-Buffering", "no")
+                .body((response, context) -> response.writeAndFlushWith(buffers.map(Mono::just)));
+    }
+
+    /** Comments while nothing else comes, so that proxies do not take the silence for death. */
+    private static Flux<byte[]> withHeartbeat(Flux<byte[]> frames, Duration after) {
+        if (after.isZero()) {
+            return frames;
+        }
+        return frames.publish(shared -> Flux.merge(
+                shared,
+                Flux.interval(after)
+                        .onBackpressureDrop()
+                        .map(tick -> SseEncoder.KEEP_ALIVE)
+                        .takeUntilOther(shared.onErrorComplete())));
+    }
+
+    /** Bytes of a known type, as a body. */
+    static Mono<ServerResponse> text(int status, MediaType type, String body) {
+        return ServerResponse.status(status).contentType(type).body(BodyInserters.fromValue(body));
+    }
+}

@@ -1,0 +1,178 @@
+package dev.sluice.api;
+
+import dev.sluice.admission.AdmissionControl;
+import dev.sluice.admission.Decision;
+import dev.sluice.request.FinishReason;
+import dev.sluice.request.GenerationRequest;
+import dev.sluice.request.SamplingParams;
+import dev.sluice.request.TokenEvent;
+import dev.sluice.runtime.Clock;
+import dev.sluice.scheduler.ContinuousBatchingScheduler;
+import dev.sluice.text.Tokenizer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+
+/**
+ * Runs a validated call: asks for room, submits its sequences, and turns their events into an answer. Whatever ends the
+ * answer (completion, failure, a client that is gone) cancels what still runs and gives the room back.
+ */
+final class GenerationService {
+
+    private final AdmissionControl admission;
+    private final ContinuousBatchingScheduler scheduler;
+    private final Tokenizer tokenizer;
+    private final ServedModel model;
+    private final RequestLimits limits;
+    private final Scheduler workers;
+    private final Clock clock;
+    private final Scores scores;
+
+    /** @param workers where events become text; neither a network thread nor the scheduler's */
+    GenerationService(
+            AdmissionControl admission,
+            ContinuousBatchingScheduler scheduler,
+            Tokenizer tokenizer,
+            ServedModel model,
+            RequestLimits limits,
+            Scheduler workers,
+            Clock clock) {
+        this.admission = admission;
+        this.scheduler = scheduler;
+        this.tokenizer = tokenizer;
+        this.model = model;
+        this.limits = limits;
+        this.workers = workers;
+        this.clock = clock;
+        scores = new Scores(tokenizer);
+    }
+
+    private record Indexed(int index, TokenEvent event, EventSink sink) {}
+
+    /** The parts of a streamed answer, in order; the first error ends it. */
+    Flux<Object> stream(GenerationCall call, String id, Duration timeout) {
+        return Flux.defer(() -> {
+            Answer answer = answer(call, id);
+            return events(call, id, timeout).concatMapIterable(indexed -> {
+                indexed.sink().read();
+                return answer.accept(indexed.index(), indexed.event());
+            });
+        });
+    }
+
+    /** A whole answer. */
+    Mono<Object> whole(GenerationCall call, String id, Duration timeout) {
+        return Mono.defer(() -> {
+            Answer answer = answer(call, id);
+            return events(call, id, timeout)
+                    .doOnNext(indexed -> {
+                        indexed.sink().read();
+                        answer.accept(indexed.index(), indexed.event());
+                    })
+                    .then(Mono.fromSupplier(answer::whole));
+        });
+    }
+
+    private Answer answer(GenerationCall call, String id) {
+        long created = clock.wallMillis() / 1000;
+        AnswerFormat format = call.chat()
+                ? new ChatFormat(id, created, call, model.fingerprint(), scores)
+                : new CompletionFormat(id, created, call, model.fingerprint(), scores);
+        return new Answer(call, format, tokenizer, index -> scheduler.cancel(sequenceId(id, index), FinishReason.STOP));
+    }
+
+    private static String sequenceId(String id, int index) {
+        return id + "-" + index;
+    }
+
+    private Flux<Indexed> events(GenerationCall call, String id, Duration timeout) {
+        int sequences = call.sequences();
+        Decision decision = admission.tryAdmit(sequences, call.promptTokens() * call.choices());
+        if (decision instanceof Decision.Rejected rejected) {
+            return Flux.error(refusal(rejected).asException());
+        }
+        Decision.Permit permit = (Decision.Permit) decision;
+        List<Flux<Indexed>> sources = new ArrayList<>();
+        int submitted = 0;
+        for (; submitted < sequences; submitted++) {
+            EventSink sink = new EventSink(clock);
+            int index = submitted;
+            if (!scheduler.submit(request(call, id, index, timeout), sink)) {
+                break;
+            }
+            sources.add(sink.events().map(event -> new Indexed(index, event, sink)));
+        }
+        if (submitted < sequences) {
+            cancelAll(id, submitted);
+            permit.close();
+            return Flux.error(
+                    ApiError.unavailable("engine_unavailable", "the engine takes no requests", Duration.ofSeconds(1))
+                            .asException());
+        }
+        return Flux.merge(Flux.fromIterable(sources), sequences)
+                .publishOn(workers)
+                .doOnNext(indexed -> {
+                    if (indexed.event() instanceof TokenEvent.Prefilled) {
+                        permit.prefilled();
+                    }
+                })
+                .doFinally(signal -> {
+                    cancelAll(id, sequences);
+                    permit.close();
+                });
+    }
+
+    private void cancelAll(String id, int count) {
+        for (int i = 0; i < count; i++) {
+            scheduler.cancel(sequenceId(id, i), FinishReason.ABORT);
+        }
+    }
+
+    private GenerationRequest request(GenerationCall call, String id, int index, Duration timeout) {
+        long now = clock.monotonicNanos();
+        SamplingParams sampling = call.sampling();
+        int choice = index % call.choices();
+        return new GenerationRequest(
+                sequenceId(id, index),
+                call.prompts().get(index / call.choices()),
+                choice == 0 ? sampling : withSeed(sampling, sampling.seed() + choice),
+                call.priority(),
+                call.cacheSalt(),
+                true,
+                now,
+                now + limits.queueTimeout().toNanos(),
+                now + timeout.toNanos());
+    }
+
+    private static SamplingParams withSeed(SamplingParams p, long seed) {
+        return new SamplingParams(
+                p.temperature(),
+                p.topP(),
+                p.topK(),
+                p.minP(),
+                p.repetitionPenalty(),
+                p.presencePenalty(),
+                p.frequencyPenalty(),
+                p.biasTokenIds(),
+                p.biasValues(),
+                seed,
+                p.minTokens(),
+                p.maxTokens(),
+                p.endTokenIds(),
+                p.stopTokenIds(),
+                p.logprobs());
+    }
+
+    private static ApiError refusal(Decision.Rejected rejected) {
+        return switch (rejected.reason()) {
+            case QUEUE_FULL ->
+                ApiError.tooMany("too many requests are waiting; try again later", rejected.retryAfter());
+            case TOO_MANY_TOKENS ->
+                ApiError.tooMany("too many prompt tokens are waiting; try again later", rejected.retryAfter());
+            case DRAINING -> ApiError.unavailable("draining", "the server is shutting down", rejected.retryAfter());
+        };
+    }
+}

@@ -1,0 +1,178 @@
+package dev.sluice.config;
+
+import dev.sluice.admission.AdmissionControl;
+import dev.sluice.admission.AdmissionSettings;
+import dev.sluice.executor.ExecutorSpec;
+import dev.sluice.executor.ModelExecutor;
+import dev.sluice.executor.cpu.CpuExecutor;
+import dev.sluice.executor.cpu.CpuSettings;
+import dev.sluice.executor.sim.FaultPlan;
+import dev.sluice.executor.sim.SimulatedExecutor;
+import dev.sluice.kv.BlockHasher;
+import dev.sluice.kv.KvCache;
+import dev.sluice.kv.KvCacheListener;
+import dev.sluice.kv.KvLayout;
+import dev.sluice.metrics.RequestMetricsRecorder;
+import dev.sluice.model.Model;
+import dev.sluice.offload.KvConnector;
+import dev.sluice.offload.NoKvConnector;
+import dev.sluice.runtime.Clock;
+import dev.sluice.scheduler.ContinuousBatchingScheduler;
+import dev.sluice.scheduler.SchedulerLoop;
+import dev.sluice.scheduler.SchedulerSettings;
+import dev.sluice.text.PromptEncoder;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.security.SecureRandom;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.context.annotation.Lazy;
+
+/**
+ * The engine: model, executor, scheduler and what they share. All of it is lazy, so that the HTTP server is up, and says
+ * what is going on, while {@link EngineStarter} has these beans made.
+ */
+@Lazy
+@Configuration(proxyBeanMethods = false)
+class EngineConfiguration {
+
+    private final SluiceProperties properties;
+
+    EngineConfiguration(SluiceProperties properties) {
+        this.properties = properties;
+    }
+
+    @Bean
+    Model model(ModelOpener opener) {
+        return opener.open();
+    }
+
+    @Bean
+    PromptEncoder promptEncoder(Model model, Clock clock) {
+        return PromptEncoder.of(model, clock);
+    }
+
+    @Bean
+    KvLayout kvLayout(Model model) {
+        SluiceProperties.Kv kv = properties.kv();
+        if (kv.blocks() > 0) {
+            return new KvLayout(kv.blocks() + 1, kv.blockSize());
+        }
+        long blockBytes = CpuExecutor.blockBytes(model.spec(), kv.blockSize());
+        long blocks = kv.memory().toBytes() / blockBytes;
+        if (blocks < 2) {
+            throw new IllegalArgumentException(
+                    "sluice.kv.memory of " + kv.memory().toBytes() + " bytes is too small: one block of "
+                            + kv.blockSize() + " tokens takes " + blockBytes + " bytes");
+        }
+        return new KvLayout((int) Math.min(blocks, 1 << 24), kv.blockSize());
+    }
+
+    /** The context that is served: the model's, the configured one, or what the cache can hold, whichever is least. */
+    private int contextLength(Model model, KvLayout layout) {
+        int configured = properties.model().maxContext();
+        long held = (long) layout.usableBlocks() * layout.blockSize();
+        int context = (int) Math.min(model.spec().contextLength(), held);
+        return configured == 0 ? context : Math.min(context, configured);
+    }
+
+    @Bean(destroyMethod = "close")
+    ModelExecutor executor(Model model, KvLayout kvLayout) {
+        int context = contextLength(model, kvLayout);
+        return switch (properties.executor().type()) {
+            case CPU -> {
+                int step = CpuExecutor.blockSizeStep();
+                if (kvLayout.blockSize() % step != 0) {
+                    throw new IllegalArgumentException("sluice.kv.block-size must be a multiple of " + step
+                            + " with the CPU executor, was " + kvLayout.blockSize());
+                }
+                int threads = properties.executor().cpu().threads();
+                CpuSettings settings =
+                        new CpuSettings(threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
+                yield new CpuExecutor(model.spec(), model.weights(), kvLayout, context, settings);
+            }
+            case SIMULATOR ->
+                new SimulatedExecutor(
+                        new ExecutorSpec("simulator", "no model", model.spec().vocabularySize(), context, kvLayout),
+                        FaultPlan.NONE);
+        };
+    }
+
+    @Bean
+    KvConnector kvConnector() {
+        return new NoKvConnector();
+    }
+
+    @Bean
+    RequestMetricsRecorder requestMetricsRecorder(
+            PrometheusMeterRegistry registry, ModelNames names, ModelExecutor executor) {
+        return new RequestMetricsRecorder(
+                registry, names.first(), executor.spec().contextLength());
+    }
+
+    @Bean
+    SchedulerSettings schedulerSettings(ModelExecutor executor) {
+        SluiceProperties.Scheduler settings = properties.scheduler();
+        return new SchedulerSettings(
+                settings.maxSequences(),
+                settings.maxBatchedTokens(),
+                settings.longPrefillThreshold(),
+                settings.chunkedPrefill(),
+                settings.policy(),
+                properties.kv().prefixCaching(),
+                settings.reserveFullSequence(),
+                settings.watermark(),
+                executor.spec().contextLength(),
+                settings.maxSequences() + properties.admission().maxQueuedRequests());
+    }
+
+    @Bean
+    SchedulerLoop schedulerLoop(
+            SchedulerSettings settings,
+            ModelExecutor executor,
+            KvConnector kvConnector,
+            RequestMetricsRecorder recorder,
+            Clock clock) {
+        KvLayout layout = executor.spec().kv();
+        return new SchedulerLoop(
+                settings,
+                new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE),
+                new BlockHasher(layout.blockSize(), hashSeed()),
+                executor,
+                kvConnector,
+                new CompletionLog(recorder),
+                clock);
+    }
+
+    /** A secret by default; engines that share an external cache are given the same words instead. */
+    private byte[] hashSeed() {
+        String words = properties.kv().hashSeed();
+        if (words.isEmpty()) {
+            byte[] seed = new byte[32];
+            new SecureRandom().nextBytes(seed);
+            return seed;
+        }
+        try {
+            return MessageDigest.getInstance("SHA-256").digest(words.getBytes(StandardCharsets.UTF_8));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("SHA-256 is part of every JDK", e);
+        }
+    }
+
+    @Bean(destroyMethod = "close")
+    ContinuousBatchingScheduler scheduler(SchedulerLoop loop, EngineDeath death) {
+        return new ContinuousBatchingScheduler(loop, death::report);
+    }
+
+    @Bean
+    AdmissionControl admissionControl(SchedulerSettings settings, KvLayout layout, Clock clock) {
+        SluiceProperties.Admission admission = properties.admission();
+        long tokens = admission.maxQueuedTokens() > 0
+                ? admission.maxQueuedTokens()
+                : 4L * layout.usableBlocks() * layout.blockSize();
+        return new AdmissionControl(
+                new AdmissionSettings(settings.maxSequences() + admission.maxQueuedRequests(), tokens), clock);
+    }
+}

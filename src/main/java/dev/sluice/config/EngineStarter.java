@@ -1,0 +1,241 @@
+package dev.sluice.config;
+
+import dev.sluice.admission.AdmissionControl;
+import dev.sluice.api.ApiRooms;
+import dev.sluice.api.EngineStatus.Stage;
+import dev.sluice.api.FrontDoor;
+import dev.sluice.api.ServedModel;
+import dev.sluice.executor.ExecutorSpec;
+import dev.sluice.executor.ModelExecutor;
+import dev.sluice.metrics.EngineLog;
+import dev.sluice.metrics.RequestMetricsRecorder;
+import dev.sluice.metrics.SchedulerGauges;
+import dev.sluice.model.Model;
+import dev.sluice.request.FailureKind;
+import dev.sluice.request.GenerationRequest;
+import dev.sluice.request.SamplingParams;
+import dev.sluice.request.TokenEvent;
+import dev.sluice.runtime.Clock;
+import dev.sluice.runtime.Threads;
+import dev.sluice.scheduler.ContinuousBatchingScheduler;
+import dev.sluice.text.PromptEncoder;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.springframework.beans.factory.BeanCreationException;
+import org.springframework.context.ApplicationContext;
+import org.springframework.context.SmartLifecycle;
+
+/**
+ * Has the engine made after the HTTP server is up, tries it with a real generation, and opens the door. At the end it
+ * closes the door first and lets what runs finish.
+ */
+final class EngineStarter implements SmartLifecycle {
+
+    private static final Logger LOG = LoggerFactory.getLogger(EngineStarter.class);
+    private static final Duration WARM_UP_MAX = Duration.ofMinutes(5);
+    private static final long POLL_MILLIS = 20;
+    private static final double LOG_INTERVAL_SECONDS = 10;
+
+    private final ApplicationContext context;
+    private final SluiceProperties properties;
+    private final EngineState state;
+    private final EngineDeath death;
+    private final FrontDoor door;
+    private final Clock clock;
+    private volatile boolean running;
+    private final AtomicReference<@Nullable ContinuousBatchingScheduler> scheduler = new AtomicReference<>();
+    private final AtomicReference<@Nullable AdmissionControl> admission = new AtomicReference<>();
+
+    EngineStarter(
+            ApplicationContext context,
+            SluiceProperties properties,
+            EngineState state,
+            EngineDeath death,
+            FrontDoor door,
+            Clock clock) {
+        this.context = context;
+        this.properties = properties;
+        this.state = state;
+        this.death = death;
+        this.door = door;
+        this.clock = clock;
+    }
+
+    /** Stopped before the web server stops accepting connections, so that a drain can still answer. */
+    @Override
+    public int getPhase() {
+        return Integer.MAX_VALUE;
+    }
+
+    @Override
+    public void start() {
+        running = true;
+        Threads.named("sluice-starter", this::startEngine).start();
+    }
+
+    @Override
+    public boolean isRunning() {
+        return running;
+    }
+
+    private void startEngine() {
+        try {
+            long start = clock.monotonicNanos();
+            ContinuousBatchingScheduler loop = context.getBean(ContinuousBatchingScheduler.class);
+            registerMeters(loop);
+            loop.start();
+            scheduler.set(loop);
+            state.enter(Stage.WARMING_UP);
+            warmUp(loop);
+            admission.set(context.getBean(AdmissionControl.class));
+            door.open(rooms(loop));
+            if (running) {
+                state.enter(Stage.READY);
+                announce(clock.monotonicNanos() - start);
+            }
+        } catch (BeanCreationException e) {
+            death.startFailed(String.valueOf(e.getMostSpecificCause().getMessage()));
+        } catch (RuntimeException | OutOfMemoryError e) {
+            death.startFailed(
+                    e instanceof OutOfMemoryError
+                            ? "there is not enough memory: " + e.getMessage()
+                            : String.valueOf(e.getMessage()));
+        }
+    }
+
+    private ApiRooms rooms(ContinuousBatchingScheduler loop) {
+        Model model = context.getBean(Model.class);
+        ExecutorSpec executor = context.getBean(ModelExecutor.class).spec();
+        ModelNames names = context.getBean(ModelNames.class);
+        ServedModel served = new ServedModel(
+                names.all(),
+                clock.wallMillis() / 1000,
+                executor.contextLength(),
+                executor.vocabularySize(),
+                model.generationDefaults(),
+                model.endTokenIds(),
+                "fp_" + executor.name());
+        return new ApiRooms(
+                served, context.getBean(PromptEncoder.class), context.getBean(AdmissionControl.class), loop);
+    }
+
+    private void registerMeters(ContinuousBatchingScheduler loop) {
+        PrometheusMeterRegistry registry = context.getBean(PrometheusMeterRegistry.class);
+        SchedulerGauges.register(
+                registry,
+                loop::snapshot,
+                clock,
+                context.getBean(ModelNames.class).first(),
+                context.getBean(ModelExecutor.class).spec().kv().blockSize(),
+                properties.kv().prefixCaching());
+        EngineLog log = new EngineLog(context.getBean(RequestMetricsRecorder.class), loop::snapshot);
+        Threads.named("sluice-engine-log", () -> {
+                    try {
+                        while (running) {
+                            TimeUnit.MILLISECONDS.sleep((long) (1000 * LOG_INTERVAL_SECONDS));
+                            log.tick(LOG_INTERVAL_SECONDS);
+                        }
+                    } catch (InterruptedException e) {
+                        Thread.currentThread().interrupt();
+                    }
+                })
+                .start();
+    }
+
+    /** One real generation: what cannot answer this must not say that it is ready. */
+    private void warmUp(ContinuousBatchingScheduler loop) {
+        int[] prompt =
+                new int[Math.min(32, context.getBean(ModelExecutor.class).spec().contextLength() / 2)];
+        CountDownLatch ended = new CountDownLatch(1);
+        AtomicReference<@Nullable TokenEvent> end = new AtomicReference<>();
+        GenerationRequest request = new GenerationRequest(
+                "warm-up",
+                prompt,
+                SamplingParams.greedy(4),
+                0,
+                "warm-up",
+                false,
+                clock.monotonicNanos(),
+                Long.MAX_VALUE,
+                Long.MAX_VALUE);
+        loop.submit(request, event -> {
+            if (event instanceof TokenEvent.Finished || event instanceof TokenEvent.Failed) {
+                end.set(event);
+                ended.countDown();
+            }
+            return true;
+        });
+        try {
+            if (!ended.await(WARM_UP_MAX.toSeconds(), TimeUnit.SECONDS)) {
+                throw new IllegalStateException(
+                        "the first generation took more than " + WARM_UP_MAX.toMinutes() + " minutes");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return;
+        }
+        if (end.get() instanceof TokenEvent.Failed failed) {
+            throw new IllegalStateException("the first generation failed: " + failed.message());
+        }
+    }
+
+    private void announce(long nanos) {
+        ExecutorSpec spec = context.getBean(ModelExecutor.class).spec();
+        int tokens = spec.kv().usableBlocks() * spec.kv().blockSize();
+        LOG.info("Executor {} ({}), context {} tokens", spec.name(), spec.device(), spec.contextLength());
+        LOG.info(
+                "KV cache: {} blocks of {} tokens; maximum concurrency for {} tokens: {}x",
+                spec.kv().usableBlocks(),
+                spec.kv().blockSize(),
+                spec.contextLength(),
+                String.format(Locale.ROOT, "%.2f", (double) tokens / spec.contextLength()));
+        LOG.info(
+                "Serving {} after {} ms",
+                List.copyOf(context.getBean(ModelNames.class).all()),
+                TimeUnit.NANOSECONDS.toMillis(nanos));
+    }
+
+    @Override
+    public void stop() {
+        running = false;
+        state.enter(Stage.DRAINING);
+        AdmissionControl doorkeeper = admission.get();
+        ContinuousBatchingScheduler loop = scheduler.get();
+        if (doorkeeper == null || loop == null || !loop.isAlive()) {
+            return;
+        }
+        doorkeeper.startDraining();
+        long deadline = clock.monotonicNanos() + properties.shutdown().drain().toNanos();
+        if (!awaitEmpty(doorkeeper, deadline)) {
+            LOG.warn(
+                    "{} sequences did not finish within the drain time; they end with an error",
+                    doorkeeper.sequences());
+            loop.failAll(FailureKind.DRAINING, "the server is shutting down");
+            awaitEmpty(
+                    doorkeeper, clock.monotonicNanos() + Duration.ofSeconds(2).toNanos());
+        }
+    }
+
+    private boolean awaitEmpty(AdmissionControl doorkeeper, long deadline) {
+        while (doorkeeper.sequences() > 0) {
+            if (clock.monotonicNanos() - deadline >= 0) {
+                return false;
+            }
+            try {
+                TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return false;
+            }
+        }
+        return true;
+    }
+}

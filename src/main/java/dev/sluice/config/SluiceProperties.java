@@ -1,0 +1,116 @@
+package dev.sluice.config;
+
+import dev.sluice.scheduler.SchedulerSettings.Policy;
+import jakarta.validation.Valid;
+import jakarta.validation.constraints.DecimalMax;
+import jakarta.validation.constraints.DecimalMin;
+import jakarta.validation.constraints.Max;
+import jakarta.validation.constraints.Min;
+import jakarta.validation.constraints.NotNull;
+import java.net.URI;
+import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.springframework.boot.context.properties.ConfigurationProperties;
+import org.springframework.boot.context.properties.bind.DefaultValue;
+import org.springframework.util.unit.DataSize;
+import org.springframework.validation.annotation.Validated;
+
+/**
+ * Everything an operator can set under {@code sluice}; each key is explained in {@code config/application.yaml}. A key that
+ * does not exist stops the start.
+ */
+@Validated
+@ConfigurationProperties(prefix = "sluice", ignoreUnknownFields = false)
+public record SluiceProperties(
+        @Valid @DefaultValue ModelSource model,
+        @Valid @DefaultValue Executor executor,
+        @Valid @DefaultValue Kv kv,
+        @Valid @DefaultValue Scheduler scheduler,
+        @Valid @DefaultValue Admission admission,
+        @Valid @DefaultValue Api api,
+        @Valid @DefaultValue Tokenizer tokenizer,
+        @Valid @DefaultValue Shutdown shutdown) {
+
+    /** Which model, and from where. */
+    public record ModelSource(
+            @DefaultValue("") String path,
+            @DefaultValue("") String id,
+            @DefaultValue("main") String revision,
+            @DefaultValue List<String> servedNames,
+            @DefaultValue("0") @Min(0) int maxContext,
+            @DefaultValue("false") boolean allowSymlinks,
+            @Valid @DefaultValue Download download) {}
+
+    /** How a model id is downloaded. */
+    public record Download(
+            @DefaultValue("https://huggingface.co") @NotNull URI baseUrl,
+            @DefaultValue("") String token,
+            @DefaultValue("${user.home}/.cache/sluice") String directory,
+            @DefaultValue("1TB") DataSize maxSize,
+            @DefaultValue("60s") Duration silence,
+            @DefaultValue("5") @Min(1) @Max(100) int attempts) {}
+
+    /** What computes. */
+    public record Executor(
+            @DefaultValue("cpu") Type type,
+            @Valid @DefaultValue Cpu cpu) {
+
+        /** The executors there are. */
+        public enum Type {
+            CPU,
+            SIMULATOR
+        }
+
+        /** The CPU executor; zero threads means one per core. */
+        public record Cpu(
+                @DefaultValue("0") @Min(0) @Max(1024) int threads) {}
+    }
+
+    /** The cache of keys and values; zero blocks means as many as the memory holds. */
+    public record Kv(
+            @DefaultValue("16") @Min(1) @Max(1024) int blockSize,
+            @DefaultValue("256MB") DataSize memory,
+            @DefaultValue("0") @Min(0) int blocks,
+            @DefaultValue("true") boolean prefixCaching,
+            @DefaultValue("") String hashSeed) {}
+
+    /** Batching. */
+    public record Scheduler(
+            @DefaultValue("128") @Min(1) @Max(65536) int maxSequences,
+            @DefaultValue("512") @Min(1) @Max(1048576) int maxBatchedTokens,
+            @DefaultValue("0") @Min(0) int longPrefillThreshold,
+            @DefaultValue("true") boolean chunkedPrefill,
+            @DefaultValue("fcfs") Policy policy,
+            @DefaultValue("true") boolean reserveFullSequence,
+
+            @DefaultValue("0") @DecimalMin("0") @DecimalMax("0.99")
+            double watermark,
+
+            @DefaultValue("120s") Duration watchdog) {}
+
+    /** Who may wait. */
+    public record Admission(
+            @DefaultValue("1024") @Min(1) int maxQueuedRequests,
+            @DefaultValue("0") @Min(0) long maxQueuedTokens,
+            @DefaultValue("60s") Duration queueTimeout,
+            @DefaultValue("15m") Duration requestTimeout) {}
+
+    /** The HTTP interface. */
+    public record Api(
+            @DefaultValue List<String> keys,
+            @Nullable String keysFile,
+            @DefaultValue("8MB") DataSize maxBody,
+            @DefaultValue("16") @Min(1) @Max(128) int maxChoices,
+            @DefaultValue("64") @Min(1) @Max(1024) int maxPrompts,
+            @DefaultValue("128") @Min(1) @Max(4096) int maxSequencesPerCall,
+            @DefaultValue("15s") Duration heartbeatAfter) {}
+
+    /** The threads that read prompts and write answers. */
+    public record Tokenizer(
+            @DefaultValue("0") @Min(0) @Max(256) int threads,
+            @DefaultValue("1024") @Min(1) int queue) {}
+
+    /** The end. */
+    public record Shutdown(@DefaultValue("30s") Duration drain) {}
+}

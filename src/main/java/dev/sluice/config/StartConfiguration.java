@@ -1,0 +1,66 @@
+package dev.sluice.config;
+
+import dev.sluice.api.FrontDoor;
+import dev.sluice.model.Model;
+import dev.sluice.runtime.Clock;
+import dev.sluice.runtime.SystemClock;
+import java.util.List;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.context.ApplicationContext;
+import org.springframework.context.ConfigurableApplicationContext;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.context.annotation.Lazy;
+
+/** What is there from the first moment: the clock, the engine's state, and whoever starts and ends the engine. */
+@Configuration(proxyBeanMethods = false)
+@EnableConfigurationProperties(SluiceProperties.class)
+class StartConfiguration {
+
+    @Bean
+    Clock clock() {
+        return new SystemClock();
+    }
+
+    @Bean
+    LoadProgress loadProgress(Clock clock) {
+        return new LoadProgress(clock);
+    }
+
+    @Bean
+    EngineState engineState(LoadProgress progress) {
+        return new EngineState(progress);
+    }
+
+    @Bean
+    EngineDeath engineDeath(ConfigurableApplicationContext context, EngineState state) {
+        return new EngineDeath(context, state);
+    }
+
+    @Bean
+    ModelOpener modelOpener(SluiceProperties properties, LoadProgress progress) {
+        return new ModelOpener(properties.model(), progress);
+    }
+
+    @Lazy
+    @Bean
+    ModelNames modelNames(SluiceProperties properties, Model model) {
+        List<String> served = properties.model().servedNames();
+        if (!served.isEmpty()) {
+            return new ModelNames(served);
+        }
+        String id = properties.model().id();
+        return new ModelNames(List.of(id.isEmpty() ? model.name() : id));
+    }
+
+    @Bean
+    EngineStarter engineStarter(
+            ApplicationContext context,
+            SluiceProperties properties,
+            EngineState state,
+            EngineDeath death,
+            FrontDoor door,
+            Clock clock) {
+        return new EngineStarter(context, properties, state, death, door, clock);
+    }
+}

@@ -1,0 +1,113 @@
+package dev.sluice.config;
+
+import dev.sluice.admission.AdmissionControl;
+import dev.sluice.api.ApiErrorHandler;
+import dev.sluice.api.ApiKeyFilter;
+import dev.sluice.api.ApiRoutes;
+import dev.sluice.api.DoubleSlashFilter;
+import dev.sluice.api.FrontDoor;
+import dev.sluice.api.MetricsScrape;
+import dev.sluice.api.RequestIdFilter;
+import dev.sluice.api.RequestLimits;
+import dev.sluice.api.StatusRoutes;
+import dev.sluice.runtime.Clock;
+import dev.sluice.runtime.Threads;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.web.reactive.function.server.RouterFunction;
+import org.springframework.web.reactive.function.server.ServerResponse;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
+
+/** The front door: routes, filters, errors, and the small pool behind them. */
+@Configuration(proxyBeanMethods = false)
+class WebConfiguration {
+
+    @Bean(destroyMethod = "shutdown")
+    ExecutorService textPool(SluiceProperties properties) {
+        int threads = properties.tokenizer().threads();
+        int count = threads > 0 ? threads : Math.max(2, Runtime.getRuntime().availableProcessors());
+        return Threads.boundedPool("sluice-text", count, properties.tokenizer().queue());
+    }
+
+    @Bean
+    Scheduler textWorkers(ExecutorService textPool) {
+        return Schedulers.fromExecutorService(textPool);
+    }
+
+    @Bean
+    FrontDoor frontDoor(SluiceProperties properties, EngineState state, Scheduler textWorkers, Clock clock) {
+        SluiceProperties.Api api = properties.api();
+        RequestLimits limits = new RequestLimits(
+                Math.toIntExact(api.maxBody().toBytes()),
+                api.maxChoices(),
+                api.maxPrompts(),
+                api.maxSequencesPerCall(),
+                properties.admission().queueTimeout(),
+                properties.admission().requestTimeout(),
+                api.heartbeatAfter());
+        SecureRandom seeds = new SecureRandom();
+        return new FrontDoor(limits, state, textWorkers, seeds::nextLong, clock);
+    }
+
+    @Bean
+    MetricsScrape metricsScrape(PrometheusMeterRegistry registry) {
+        return accept -> new MetricsScrape.Page("text/plain; version=0.0.4; charset=utf-8", registry.scrape());
+    }
+
+    @Bean
+    StatusRoutes statusRoutes(
+            FrontDoor door, EngineState state, MetricsScrape metrics, ObjectProvider<AdmissionControl> admission) {
+        String version = String.valueOf(WebConfiguration.class.getPackage().getImplementationVersion());
+        return new StatusRoutes(
+                door,
+                state,
+                metrics,
+                () -> door.isOpen() ? admission.getObject().sequences() : 0,
+                version.equals("null") ? "development" : version);
+    }
+
+    @Bean
+    RouterFunction<ServerResponse> apiRoutes(FrontDoor door, StatusRoutes status) {
+        return ApiRoutes.of(door, status);
+    }
+
+    @Bean
+    ApiErrorHandler apiErrorHandler() {
+        return new ApiErrorHandler();
+    }
+
+    @Bean
+    RequestIdFilter requestIdFilter() {
+        return new RequestIdFilter();
+    }
+
+    @Bean
+    DoubleSlashFilter doubleSlashFilter() {
+        return new DoubleSlashFilter();
+    }
+
+    @Bean
+    ApiKeyFilter apiKeyFilter(SluiceProperties properties) {
+        List<String> keys = new ArrayList<>(properties.api().keys());
+        String file = properties.api().keysFile();
+        if (file != null && !file.isEmpty()) {
+            try {
+                Files.readAllLines(Path.of(file)).stream().map(String::strip).forEach(keys::add);
+            } catch (IOException e) {
+                throw new IllegalArgumentException("sluice.api.keys-file cannot be read: " + file, e);
+            }
+        }
+        keys.removeIf(String::isBlank);
+        return new ApiKeyFilter(keys);
+    }
+}

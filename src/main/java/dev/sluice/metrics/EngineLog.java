@@ -1,0 +1,48 @@
+package dev.sluice.metrics;
+
+import dev.sluice.metrics.TokenBooks.Totals;
+import dev.sluice.scheduler.SchedulerSnapshot;
+import java.util.Locale;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One line about the engine every interval in which it did anything. */
+public final class EngineLog {
+
+    private static final Logger LOG = LoggerFactory.getLogger(EngineLog.class);
+
+    private final RequestMetricsRecorder recorder;
+    private final Supplier<SchedulerSnapshot> snapshots;
+    private Totals last;
+
+    public EngineLog(RequestMetricsRecorder recorder, Supplier<SchedulerSnapshot> snapshots) {
+        this.recorder = recorder;
+        this.snapshots = snapshots;
+        last = recorder.totals();
+    }
+
+    /** Writes the line for the interval that has passed; nothing if nothing happened. */
+    public void tick(double intervalSeconds) {
+        Totals totals = recorder.totals();
+        SchedulerSnapshot now = snapshots.get();
+        long prompt = totals.computed() - last.computed();
+        long generated = totals.generated() - last.generated();
+        last = totals;
+        if (prompt + generated + now.running() + now.waiting() == 0) {
+            return;
+        }
+        LOG.info(
+                "prompt {} tokens/s, generation {} tokens/s, running {}, waiting {}, KV cache {} %, prefix hits {} %",
+                rate(prompt, intervalSeconds),
+                rate(generated, intervalSeconds),
+                now.running(),
+                now.waiting(),
+                String.format(Locale.ROOT, "%.1f", 100 * now.kvUsage()),
+                String.format(Locale.ROOT, "%.1f", 100 * recorder.prefixHitRate()));
+    }
+
+    private static String rate(long count, double seconds) {
+        return String.format(Locale.ROOT, "%.1f", count / seconds);
+    }
+}

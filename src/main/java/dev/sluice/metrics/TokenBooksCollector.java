@@ -1,0 +1,69 @@
+package dev.sluice.metrics;
+
+import dev.sluice.metrics.TokenBooks.Totals;
+import io.prometheus.metrics.model.registry.MultiCollector;
+import io.prometheus.metrics.model.snapshots.CounterSnapshot;
+import io.prometheus.metrics.model.snapshots.Labels;
+import io.prometheus.metrics.model.snapshots.MetricSnapshot;
+import io.prometheus.metrics.model.snapshots.MetricSnapshots;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Shows the {@link TokenBooks} to Prometheus, all of one moment in each scrape. */
+final class TokenBooksCollector implements MultiCollector {
+
+    private final TokenBooks books;
+    private final String modelName;
+
+    TokenBooksCollector(TokenBooks books, String modelName) {
+        this.books = books;
+        this.modelName = modelName;
+    }
+
+    @Override
+    public MetricSnapshots collect() {
+        Totals totals = books.totals();
+        List<MetricSnapshot> all = new ArrayList<>();
+        all.add(counter(
+                MeterNames.PROMPT_TOKENS, "Prompt tokens of requests with a first token", totals.promptTokens()));
+        Map<String, Long> sources = new LinkedHashMap<>();
+        sources.put("local_compute", totals.computed());
+        sources.put("local_cache_hit", totals.local());
+        sources.put("external_kv_transfer", totals.external());
+        all.add(counters(MeterNames.PROMPT_TOKENS_BY_SOURCE, "Where those tokens came from", "source", sources));
+        all.add(counter(
+                MeterNames.PROMPT_TOKENS_CACHED, "Those that were not computed", totals.local() + totals.external()));
+        all.add(counter(MeterNames.GENERATION_TOKENS, "Generated tokens", totals.generated()));
+        all.add(counter(MeterNames.PREEMPTIONS, "Requests that lost their blocks", totals.preemptions()));
+        all.add(counter(MeterNames.PREFIX_QUERIES, "Tokens looked up in the prefix cache", totals.localQueries()));
+        all.add(counter(MeterNames.PREFIX_HITS, "Tokens found in the prefix cache", totals.localHits()));
+        all.add(counter(MeterNames.EXTERNAL_QUERIES, "Tokens asked of the connector", totals.externalQueries()));
+        all.add(counter(MeterNames.EXTERNAL_HITS, "Tokens promised by the connector", totals.externalHits()));
+        Map<String, Long> reasons = new LinkedHashMap<>();
+        totals.finished().forEach((reason, count) -> reasons.put(reason.label(), count));
+        all.add(counters(MeterNames.REQUEST_SUCCESS, "Ended requests by reason", "finished_reason", reasons));
+        return new MetricSnapshots(all);
+    }
+
+    private CounterSnapshot counter(String name, String help, long value) {
+        return CounterSnapshot.builder()
+                .name(name)
+                .help(help)
+                .dataPoint(CounterSnapshot.CounterDataPointSnapshot.builder()
+                        .value((double) value)
+                        .labels(Labels.of("model_name", modelName, "engine", "0"))
+                        .build())
+                .build();
+    }
+
+    private CounterSnapshot counters(String name, String help, String label, Map<String, Long> values) {
+        CounterSnapshot.Builder builder = CounterSnapshot.builder().name(name).help(help);
+        values.forEach((key, value) -> builder.dataPoint(CounterSnapshot.CounterDataPointSnapshot.builder()
+                .value((double) value)
+                .labels(Labels.of("model_name", modelName, "engine", "0", label, key))
+                .build()));
+        return builder.build();
+    }
+}
