@@ -12,9 +12,6 @@ import dev.sluice.metrics.RequestMetricsRecorder;
 import dev.sluice.metrics.SchedulerGauges;
 import dev.sluice.model.Model;
 import dev.sluice.request.FailureKind;
-import dev.sluice.request.GenerationRequest;
-import dev.sluice.request.SamplingParams;
-import dev.sluice.request.TokenEvent;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.Threads;
 import dev.sluice.scheduler.ContinuousBatchingScheduler;
@@ -23,7 +20,6 @@ import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -40,7 +36,6 @@ import org.springframework.context.SmartLifecycle;
 final class EngineStarter implements SmartLifecycle {
 
     private static final Logger LOG = LoggerFactory.getLogger(EngineStarter.class);
-    private static final Duration WARM_UP_MAX = Duration.ofMinutes(5);
     private static final long POLL_MILLIS = 20;
     private static final double LOG_INTERVAL_SECONDS = 10;
 
@@ -90,11 +85,11 @@ final class EngineStarter implements SmartLifecycle {
         try {
             long start = clock.monotonicNanos();
             ContinuousBatchingScheduler loop = context.getBean(ContinuousBatchingScheduler.class);
+            state.enter(Stage.WARMING_UP);
+            WarmUp.run(context.getBean(ModelExecutor.class));
             registerMeters(loop);
             loop.start();
             scheduler.set(loop);
-            state.enter(Stage.WARMING_UP);
-            warmUp(loop);
             admission.set(context.getBean(AdmissionControl.class));
             door.open(rooms(loop));
             if (running) {
@@ -148,43 +143,6 @@ final class EngineStarter implements SmartLifecycle {
                     }
                 })
                 .start();
-    }
-
-    /** One real generation: what cannot answer this must not say that it is ready. */
-    private void warmUp(ContinuousBatchingScheduler loop) {
-        int[] prompt =
-                new int[Math.min(32, context.getBean(ModelExecutor.class).spec().contextLength() / 2)];
-        CountDownLatch ended = new CountDownLatch(1);
-        AtomicReference<@Nullable TokenEvent> end = new AtomicReference<>();
-        GenerationRequest request = new GenerationRequest(
-                "warm-up",
-                prompt,
-                SamplingParams.greedy(4),
-                0,
-                "warm-up",
-                false,
-                clock.monotonicNanos(),
-                Long.MAX_VALUE,
-                Long.MAX_VALUE);
-        loop.submit(request, event -> {
-            if (event instanceof TokenEvent.Finished || event instanceof TokenEvent.Failed) {
-                end.set(event);
-                ended.countDown();
-            }
-            return true;
-        });
-        try {
-            if (!ended.await(WARM_UP_MAX.toSeconds(), TimeUnit.SECONDS)) {
-                throw new IllegalStateException(
-                        "the first generation took more than " + WARM_UP_MAX.toMinutes() + " minutes");
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            return;
-        }
-        if (end.get() instanceof TokenEvent.Failed failed) {
-            throw new IllegalStateException("the first generation failed: " + failed.message());
-        }
     }
 
     private void announce(long nanos) {
