@@ -1,0 +1,4 @@
+package dev.sluice.architecture.wrong.request;
+
+/** Something to import. */
+public class Other {}
