@@ -1,0 +1,5 @@
+/** The chart, rendered and linted without a cluster. */
+@NullMarked
+package dev.sluice.helm;
+
+import org.jspecify.annotations.NullMarked;
