@@ -157,6 +157,7 @@ final class Bench {
     static final class Ledger implements LifecycleListener {
         final List<PrefillRecord> records = new ArrayList<>();
         final List<FinishReason> ends = new ArrayList<>();
+        boolean broken;
         int preemptions;
         int generated;
         long localQueries;
@@ -176,11 +177,17 @@ final class Bench {
 
         @Override
         public void onPrefilled(RequestTimeline request, PrefillRecord record) {
+            if (broken) {
+                throw new IllegalStateException("the ledger is broken on purpose");
+            }
             records.add(record);
         }
 
         @Override
         public void onToken(RequestTimeline request, long previousNanos) {
+            if (broken) {
+                throw new IllegalStateException("the ledger is broken on purpose");
+            }
             generated++;
         }
 
