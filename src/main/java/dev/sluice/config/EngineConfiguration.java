@@ -83,14 +83,11 @@ class EngineConfiguration {
         int context = contextLength(model, kvLayout);
         return switch (properties.executor().type()) {
             case CPU -> {
-                int step = CpuExecutor.blockSizeStep();
-                if (kvLayout.blockSize() % step != 0) {
-                    throw new IllegalArgumentException("sluice.kv.block-size must be a multiple of " + step
-                            + " with the CPU executor, was " + kvLayout.blockSize());
-                }
                 int threads = properties.executor().cpu().threads();
-                CpuSettings settings =
-                        new CpuSettings(threads == 0 ? Runtime.getRuntime().availableProcessors() : threads);
+                CpuSettings settings = new CpuSettings(
+                        threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
+                        properties.scheduler().maxBatchedTokens(),
+                        properties.scheduler().maxSequences());
                 yield new CpuExecutor(model.spec(), model.weights(), kvLayout, context, settings);
             }
             case SIMULATOR ->

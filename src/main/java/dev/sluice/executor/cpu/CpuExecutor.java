@@ -1,64 +1,117 @@
 package dev.sluice.executor.cpu;
 
+import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.ExecutorSpec;
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.ScheduledSequence;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
+import dev.sluice.kv.BlockTransfer;
 import dev.sluice.kv.KvLayout;
+import dev.sluice.kv.TransferPlan;
+import dev.sluice.kv.TransferReport;
+import dev.sluice.model.ModelFormatException;
 import dev.sluice.model.ModelSpec;
 import dev.sluice.model.WeightMap;
-import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenLogprobs;
 import dev.sluice.sampling.Sampler;
 import java.lang.foreign.Arena;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The executor that needs nothing but the JVM: the whole model in the Vector API, on a fixed team of threads.
+ * The executor that needs nothing but a JVM: the decoder in the Vector API, on threads of its own.
  *
- * <p>Batch invariance is its promise: each output element is computed by one fixed sequence of operations, whatever else
- * is in the batch, however positions are cut into steps, wherever blocks lie and however many workers there are. The
- * same request gives the same bits.
+ * <p>A step is computed by the thread that submits it, with the help of the workers, and is done when {@link #submit}
+ * returns. The same sequence yields the same bits in whatever chunks and company it is computed, and on however many
+ * threads. All memory is taken at construction; the weights are copied, so the model may be closed afterwards.
  */
 public final class CpuExecutor implements ModelExecutor {
 
+    private static final Logger log = LoggerFactory.getLogger(CpuExecutor.class);
+    private static final int ROWS_MAX = 512; // beyond this, more rows at once do not make a product any faster
+    private static final int SAMPLES_MAX = 32; // bounds the logits, which are as wide as the vocabulary
+
+    /** Sees logits before a token is chosen from them; for tests. */
+    interface LogitsObserver {
+        void observe(int line, float[] logits);
+    }
+
     private final ExecutorSpec spec;
-    private final Arena arena;
-    private final WorkerPool workers;
-    private final Decoder decoder;
-    private final Sampler sampler;
-    private final float[] row;
+    private final Arena memory;
+    private final Workers workers;
+    private final DecoderForward decoder;
+    private final Pass pass;
+    private final PlanCheck check;
+    private final int samplesMax;
+    private final Sampler[] samplers;
+    private final Workers.Job sampling = this::sample;
     private final StepResult result = new StepResult();
-    private boolean[] skip = new boolean[16];
+    private final PendingStep done = PendingStep.done(result);
+    private StepPlan plan = new StepPlan();
+    private float[][] logits = {};
+    private int firstSample;
+    private @Nullable LogitsObserver observer;
     private boolean closed;
 
     /**
-     * Packs the weights and allocates the blocks.
+     * Packs the weights and takes all memory.
      *
      * @param contextLength longest sequence to serve, at most the model's own
-     * @throws dev.sluice.model.ModelFormatException if a weight is missing or has another shape
+     * @throws ModelFormatException if a tensor is missing or has the wrong shape
      */
-    @SuppressWarnings("MustBeClosedChecker") // closed with the executor
     public CpuExecutor(ModelSpec model, WeightMap weights, KvLayout layout, int contextLength, CpuSettings settings) {
-        arena = Arena.ofShared();
-        workers = new WorkerPool(settings.threads());
-        decoder = new Decoder(model, weights, layout, workers, arena);
-        sampler = new Sampler(model.vocabularySize());
-        row = new float[model.vocabularySize()];
-        String device = settings.threads() + " threads, " + Lanes.COUNT * Float.SIZE + "-bit vectors";
-        spec = new ExecutorSpec("cpu", device, model.vocabularySize(), contextLength, layout);
+        this(
+                model,
+                weights,
+                layout,
+                contextLength,
+                settings,
+                VectorOps.isSupported() ? new VectorOps() : new ScalarOps());
     }
 
-    /** Bytes of key/value memory that one block takes. */
+    @SuppressWarnings("MustBeClosedChecker") // the executor owns the memory
+    CpuExecutor(
+            ModelSpec model,
+            WeightMap weights,
+            KvLayout layout,
+            int contextLength,
+            CpuSettings settings,
+            TensorOps ops) {
+        memory = Arena.ofShared();
+        workers = new Workers("cpu-executor", settings.threads());
+        try {
+            int rowsMax = Math.min(settings.maxBatchedTokens(), ROWS_MAX);
+            samplesMax = Math.min(settings.maxSequences(), SAMPLES_MAX);
+            DecoderWeights packed = DecoderWeights.load(model, new MatrixPacker(weights, memory, workers));
+            decoder = new DecoderForward(model, packed, layout, memory, ops, workers, rowsMax, samplesMax);
+            pass = new Pass(rowsMax);
+            check = new PlanCheck(model, layout, contextLength);
+            samplers = new Sampler[settings.threads()];
+            for (int i = 0; i < samplers.length; i++) {
+                samplers[i] = new Sampler(model.vocabularySize());
+            }
+        } catch (RuntimeException | Error e) {
+            workers.close();
+            memory.close();
+            throw e;
+        }
+        String device = settings.threads() + (settings.threads() == 1 ? " thread, " : " threads, ") + ops.description();
+        spec = new ExecutorSpec("cpu", device, model.vocabularySize(), contextLength, layout);
+        log.info("CPU executor: {}, {} MiB of key/value memory", device, kvBytes(model, layout) >> 20);
+    }
+
+    /** Bytes that one key/value block takes: what a memory budget is divided by. */
     public static long blockBytes(ModelSpec model, int blockSize) {
         return KvArena.blockBytes(model, blockSize);
     }
 
-    /** The block size must be a multiple of this. */
-    public static int blockSizeStep() {
-        return KvArena.BLOCK_SIZE_STEP;
+    private static long kvBytes(ModelSpec model, KvLayout layout) {
+        return blockBytes(model, layout.blockSize()) * layout.blockCount();
     }
 
     @Override
@@ -67,82 +120,98 @@ public final class CpuExecutor implements ModelExecutor {
     }
 
     @Override
-    public PendingStep submit(StepPlan plan) {
+    public PendingStep submit(StepPlan newPlan) {
+        if (closed) {
+            throw new ExecutorException(ExecutorException.Scope.DEVICE, "the CPU executor is closed");
+        }
+        plan = newPlan;
         result.begin(plan.size());
-        if (skip.length < plan.size()) {
-            skip = new boolean[plan.size() * 2];
+        if (!plan.transfers().isEmpty()) {
+            result.setTransfers(refusal(plan.transfers()));
         }
-        for (int i = 0; i < plan.size(); i++) {
-            String problem = problemWith(plan.get(i));
-            skip[i] = problem != null;
-            if (problem != null) {
-                result.setFailure(i, problem);
-            }
+        try {
+            compute();
+        } catch (RuntimeException e) {
+            throw new ExecutorException(ExecutorException.Scope.STEP, "a step failed on the CPU", e);
         }
-        decoder.compute(plan, skip);
-        sample(plan);
-        return PendingStep.done(result);
+        return done;
     }
 
-    private void sample(StepPlan plan) {
-        int at = 0;
+    void observe(LogitsObserver newObserver) {
+        observer = newObserver;
+    }
+
+    private void compute() {
+        pass.begin();
         for (int i = 0; i < plan.size(); i++) {
             ScheduledSequence line = plan.get(i);
-            if (skip[i] || !line.samples()) {
+            String problem = check.problem(line);
+            if (problem != null) {
+                result.setFailure(i, problem);
                 continue;
             }
-            System.arraycopy(decoder.logits(), at, row, 0, row.length);
-            at += decoder.logitsStride();
-            SamplingParams sampling = line.sampling;
-            int token = sampler.sample(row, sampling, line.tokens, line.promptLength, line.tokenCount);
+            int end = line.start + line.count;
+            for (int position = line.start; position < end; ) {
+                position += pass.add(i, line, position);
+                if (pass.isFull()) {
+                    finishPass();
+                }
+            }
+        }
+        finishPass();
+    }
+
+    private void finishPass() {
+        if (pass.rows() > 0) {
+            decoder.run(pass);
+            for (int first = 0; first < pass.sampled(); first += samplesMax) {
+                int count = Math.min(samplesMax, pass.sampled() - first);
+                logits = decoder.logits(first, count);
+                firstSample = first;
+                workers.run(count, sampling);
+            }
+        }
+        pass.begin();
+    }
+
+    private void sample(int worker, int index) {
+        int line = pass.sampledLine(firstSample + index);
+        ScheduledSequence sequence = plan.get(line);
+        LogitsObserver current = observer;
+        if (current != null) {
+            current.observe(line, logits[index]);
+        }
+        try {
+            Sampler sampler = samplers[worker];
+            int token = sampler.sample(
+                    logits[index], sequence.sampling, sequence.tokens, sequence.promptLength, sequence.tokenCount);
             if (token < 0) {
-                result.setFailure(i, "the model's output for this request is not a number");
-                continue;
+                result.setFailure(line, "the model gave no usable probabilities");
+                return;
             }
-            result.setToken(i, token);
+            result.setToken(line, token);
             TokenLogprobs logprobs = sampler.lastLogprobs();
             if (logprobs != null) {
-                result.setLogprobs(i, logprobs);
+                result.setLogprobs(line, logprobs);
             }
+        } catch (RuntimeException e) {
+            log.error("sampling failed for sequence {}", sequence.sequence, e);
+            result.setFailure(line, "no token could be chosen");
         }
     }
 
-    /** The scheduler has checked all of this; here a mistake would read or write foreign memory. */
-    private @Nullable String problemWith(ScheduledSequence line) {
-        KvLayout layout = spec.kv();
-        int end = line.start + line.count;
-        if (line.start < 0 || line.count < 1 || end > line.tokenCount || end > spec.contextLength()) {
-            return "positions " + line.start + " to " + end + " are out of range";
-        }
-        if (end > (long) line.blockCount * layout.blockSize() || line.blockCount > line.blocks.length) {
-            return "the block table does not cover the positions";
-        }
-        for (int i = 0; i < line.blockCount; i++) {
-            if (line.blocks[i] <= KvLayout.NULL_BLOCK || line.blocks[i] >= layout.blockCount()) {
-                return "the block table names a block that does not exist";
-            }
-        }
-        for (int i = line.start; i < end; i++) {
-            if (line.tokens[i] < 0 || line.tokens[i] >= spec.vocabularySize()) {
-                return "token " + line.tokens[i] + " is outside the vocabulary of " + spec.vocabularySize();
-            }
-        }
-        return null;
-    }
-
-    /** Logits of the last step, for tests: a row for each sampling sequence. */
-    float[] logits() {
-        return decoder.logits();
-    }
-
-    /** Floats from one row of {@link #logits} to the next. */
-    int logitsStride() {
-        return decoder.logitsStride();
-    }
-
-    /** Bytes of weights that the linear layers of one decode step read. */
-    long linearBytes() {
-        return decoder.linearBytes();
+    /** There are no host pages to copy from yet: every load has failed, every store is over. */
+    private static TransferReport refusal(TransferPlan plan) {
+        return new TransferReport(
+                plan.loads().stream()
+                        .flatMapToInt(load -> IntStream.of(load.deviceBlocks()))
+                        .toArray(),
+                plan.loads().stream().mapToLong(BlockTransfer::sequence).toArray(),
+                plan.stores().stream().mapToLong(BlockTransfer::sequence).toArray(),
+                LongStream.concat(
+                                plan.loads().stream().mapToLong(BlockTransfer::job),
+                                plan.stores().stream().mapToLong(BlockTransfer::job))
+                        .toArray());
     }
 
     @Override
@@ -150,7 +219,7 @@ public final class CpuExecutor implements ModelExecutor {
         if (!closed) {
             closed = true;
             workers.close();
-            arena.close();
+            memory.close();
         }
     }
 }

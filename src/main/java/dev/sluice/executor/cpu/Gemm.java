@@ -1,104 +1,99 @@
 package dev.sluice.executor.cpu;
 
+import dev.sluice.executor.cpu.PackedMatrix.Format;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
-/**
- * Multiplies activation rows with a {@link PackedMatrix} on all workers: work is split by groups of weight panels, so
- * each weight is read from memory by one worker only, and each output is computed by one worker only.
- */
-final class Gemm {
+/** Matrix products, split among the workers by pairs of output panels. */
+final class Gemm implements Workers.Job {
 
-    private static final int ROWS = 8; // rows of the wide kernels
-    private static final int WIDE_FROM = 4; // padding up to 8 rows costs less than so many single ones
-    private static final int TILE_FLOATS = 128 * 1024; // 512 KiB of activations: half of a usual L2 cache
+    /** Inputs decoded at a time: 256 rows of 128 bytes stay in the first-level cache beside a tile of activations. */
+    private static final int CHUNK = 256;
 
-    private final WorkerPool workers;
-    private float[] scaled = new float[0];
-    private float[] starts = new float[0];
+    private final TensorOps ops;
+    private final Workers workers;
+    private final float[][] sums;
+    private final MemorySegment[] unpacked;
+    private PackedRows input;
+    private PackedMatrix weights;
+    private Epilogue output;
 
-    Gemm(WorkerPool workers) {
+    /** @param rowsMax rows that a product may have */
+    Gemm(TensorOps ops, Workers workers, Arena memory, int rowsMax) {
+        this.ops = ops;
         this.workers = workers;
+        input = new PackedRows(1, rowsMax, ops.tileRows());
+        sums = new float[workers.threads()][input.paddedRows(rowsMax) * PackedMatrix.PAIR];
+        unpacked = new MemorySegment[workers.threads()];
+        for (int i = 0; i < unpacked.length; i++) {
+            unpacked[i] = memory.allocate((long) CHUNK * PackedMatrix.ROW_BYTES, 64);
+        }
+        weights = new PackedMatrix(Format.F32, 1, 0, MemorySegment.NULL, null, null);
+        output = new Epilogue.Store(new float[0], 0);
     }
 
-    /**
-     * {@code y[row][0..outputs) = x[row][0..inputs) * w}. Rows beyond {@code rows}, up to the next multiple of eight, may
-     * be overwritten: both arrays must have room for them.
-     *
-     * @param ldx floats from one row of {@code x} to the next
-     * @param ldy the same for {@code y}; at least the padded outputs of {@code w}
-     */
-    void multiply(PackedMatrix w, float[] x, int ldx, int rows, float[] y, int ldy) {
-        if (w.format == PackedMatrix.Format.INT8) {
-            prepare(w, x, ldx, rows);
+    /** Multiplies all rows of the input and hands the sums over. */
+    void run(PackedRows rows, PackedMatrix matrix, Epilogue epilogue) {
+        input = rows;
+        weights = matrix;
+        output = epilogue;
+        workers.run(matrix.pairs(), this);
+    }
+
+    @Override
+    public void run(int worker, int pair) {
+        float[] target = sums[worker];
+        int rows = input.rows();
+        int second = input.paddedRows(rows) * PackedMatrix.PANEL;
+        if (rows == 1) {
+            long panelBytes = weights.panelBytes();
+            ops.multiplyRow(
+                    weights.format(),
+                    weights.data(),
+                    2L * pair * panelBytes,
+                    panelBytes,
+                    weights.width(),
+                    input.data(),
+                    0,
+                    target,
+                    0,
+                    second);
+        } else {
+            Arrays.fill(target, 0, 2 * second, 0);
+            multiplyPanel(worker, 2 * pair, target, 0);
+            multiplyPanel(worker, 2 * pair + 1, target, second);
         }
-        workers.run((member, members) -> {
-            int from = (int) ((long) w.groups * member / members);
-            int to = (int) ((long) w.groups * (member + 1) / members);
-            int tile = Math.max(ROWS, TILE_FLOATS / w.paddedInputs() / ROWS * ROWS);
-            for (int first = 0; first < rows; first += tile) {
-                int last = Math.min(rows, first + tile);
-                for (int group = from; group < to; group++) {
-                    multiplyGroup(w, group, x, ldx, first, last, y, ldy);
-                }
+        weights.finish(ops, 2 * pair, target, 0, rows);
+        weights.finish(ops, 2 * pair + 1, target, second, rows);
+        output.accept(pair, rows, target, second, ops);
+    }
+
+    /** Decodes the panel piece by piece; each piece serves all tiles before the next one. */
+    private void multiplyPanel(int worker, int panel, float[] target, int at) {
+        Format format = weights.format();
+        long offset = panel * weights.panelBytes();
+        int width = weights.width();
+        MemorySegment memory = weights.data();
+        for (int k = 0; k < width; k += CHUNK) {
+            int count = Math.min(CHUNK, width - k);
+            long chunk = offset + (long) (k / format.inputsPerWord) * PackedMatrix.ROW_BYTES;
+            if (format != Format.F32) {
+                ops.unpack(format, weights.data(), chunk, count, unpacked[worker]);
+                memory = unpacked[worker];
+                chunk = 0;
             }
-        });
-    }
-
-    private void prepare(PackedMatrix w, float[] x, int ldx, int rows) {
-        int padded = w.paddedInputs();
-        int capacity = (rows + ROWS) * padded;
-        if (scaled.length < capacity) {
-            scaled = new float[capacity];
-        }
-        if (starts.length < rows + ROWS) {
-            starts = Arrays.copyOf(starts, rows + ROWS);
-        }
-        for (int row = 0; row < rows; row++) {
-            starts[row] = Int8Kernels.prepare(x, row * ldx, w.inputs, scaled, row * padded, padded);
-        }
-    }
-
-    private void multiplyGroup(PackedMatrix w, int group, float[] x, int ldx, int first, int last, float[] y, int ldy) {
-        int row = first;
-        while (row < last) {
-            if (last - row >= WIDE_FROM) {
-                for (int panel = 0; panel < Lanes.PANELS_PER_GROUP; panel++) {
-                    eightRows(w, group * Lanes.PANELS_PER_GROUP + panel, x, ldx, row, y, ldy);
-                }
-                row += ROWS;
-            } else {
-                oneRow(w, group, x, ldx, row, y, ldy);
-                row++;
-            }
-        }
-    }
-
-    private void eightRows(PackedMatrix w, int panel, float[] x, int ldx, int row, float[] y, int ldy) {
-        long at = panel * w.panelBytes();
-        int output = panel * Lanes.PANEL;
-        int to = row * ldy + output;
-        switch (w.format) {
-            case F32 -> GemmKernels.f32x8(w.data, at, w.inputs, x, row * ldx, ldx, y, to, ldy);
-            case BF16 -> GemmKernels.bf16x8(w.data, at, w.inputs, x, row * ldx, ldx, y, to, ldy);
-            case INT8 -> {
-                int padded = w.paddedInputs();
-                Int8Kernels.x8(
-                        w.data, at, padded, scaled, row * padded, padded, starts, row, w.scales, output, y, to, ldy);
-            }
-        }
-    }
-
-    private void oneRow(PackedMatrix w, int group, float[] x, int ldx, int row, float[] y, int ldy) {
-        long at = (long) group * Lanes.PANELS_PER_GROUP * w.panelBytes();
-        int output = group * Lanes.GROUP;
-        int to = row * ldy + output;
-        switch (w.format) {
-            case F32 -> GemmKernels.f32x1(w.data, at, w.panelBytes(), w.inputs, x, row * ldx, y, to);
-            case BF16 -> GemmKernels.bf16x1(w.data, at, w.panelBytes(), w.inputs, x, row * ldx, y, to);
-            case INT8 -> {
-                int padded = w.paddedInputs();
-                Int8Kernels.x1(
-                        w.data, at, w.panelBytes(), padded, scaled, row * padded, starts[row], w.scales, output, y, to);
+            for (int tile = 0; tile < input.tiles(); tile++) {
+                int height = input.height(tile);
+                ops.multiplyTile(
+                        memory,
+                        chunk,
+                        count,
+                        input.data(),
+                        input.offset(tile) + k * height,
+                        height,
+                        target,
+                        at + input.firstRow(tile) * PackedMatrix.PANEL);
             }
         }
     }

@@ -4,63 +4,114 @@ import dev.sluice.kv.KvLayout;
 import dev.sluice.model.ModelSpec;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /**
- * The memory of all key/value blocks.
+ * The paged key/value memory, outside of the heap, in 32-bit floats. All layers of a block are contiguous, so that a
+ * block can be copied as one range.
  *
  * <pre>
- *   block  = [layer][kv head] of cells, contiguous, so that a block can be copied whole
- *   cell   = keys   [head dim][token in block]     a vector of keys at a time: scores need no sum over lanes
- *            values [token in block][padded head dim]
+ *   block:           layer 0, head 0 | layer 0, head 1 | ... | layer n, head m
+ *   layer and head:  keys, element by element:  element 0: token 0, token 1, .. | element 1: ..
+ *                    values, token by token:    token 0: element 0, element 1, .. | token 1: ..
  * </pre>
  *
- * <p>Floats throughout: what is cached is exactly what was computed.
+ * <p>Keys lie across, so that one vector holds the same element of 16 tokens and scores need no sum over lanes; tokens
+ * are padded to groups of 16 there, values to 32 elements.
  */
 final class KvArena {
 
-    /** Tokens per block must be a multiple of this: the widest vector. */
-    static final int BLOCK_SIZE_STEP = 16;
+    static final int KEY_GROUP = 16;
+    private static final int VALUE_GROUP = 32;
 
-    final int blockSize;
-    final int headDim;
-    final int paddedHeadDim;
-    final MemorySegment memory;
-    private final int kvHeads;
-    private final long keyBytes;
-    private final long cellBytes;
+    private final MemorySegment memory;
+    private final int blockCount;
+    private final int blockSize;
+    private final int heads;
+    private final int headDim;
+    private final int keyStride;
+    private final long valuesAt;
+    private final long valueStride;
+    private final long headBytes;
     private final long blockBytes;
 
-    KvArena(ModelSpec model, KvLayout layout, Arena arena) {
-        if (layout.blockSize() % BLOCK_SIZE_STEP != 0) {
-            throw new IllegalArgumentException("the CPU executor needs a KV block size that is a multiple of "
-                    + BLOCK_SIZE_STEP + ", was " + layout.blockSize());
-        }
+    KvArena(ModelSpec spec, KvLayout layout, Arena arena) {
+        blockCount = layout.blockCount();
         blockSize = layout.blockSize();
-        headDim = model.headDim();
-        paddedHeadDim = paddedHeadDim(model);
-        kvHeads = model.kvHeads();
-        keyBytes = 4L * headDim * blockSize;
-        cellBytes = keyBytes + 4L * paddedHeadDim * blockSize;
-        blockBytes = blockBytes(model, blockSize);
-        memory = arena.allocate(Math.multiplyExact(blockBytes, layout.blockCount()), 64);
+        heads = spec.kvHeads();
+        headDim = spec.headDim();
+        keyStride = roundUp(blockSize, KEY_GROUP) * Float.BYTES;
+        valuesAt = (long) headDim * keyStride;
+        valueStride = (long) valueWidth(spec) * Float.BYTES;
+        headBytes = valuesAt + blockSize * valueStride;
+        blockBytes = blockBytes(spec, blockSize);
+        memory = arena.allocate(Math.multiplyExact(blockBytes, blockCount), 64);
     }
 
-    /** Bytes that one block takes. */
-    static long blockBytes(ModelSpec model, int blockSize) {
-        return 4L * (model.headDim() + paddedHeadDim(model)) * blockSize * model.kvHeads() * model.layers();
+    private static int roundUp(int value, int unit) {
+        return (value + unit - 1) / unit * unit;
     }
 
-    private static int paddedHeadDim(ModelSpec model) {
-        return (model.headDim() + Lanes.COUNT - 1) / Lanes.COUNT * Lanes.COUNT;
+    /** Floats per stored value. */
+    static int valueWidth(ModelSpec spec) {
+        return roundUp(spec.headDim(), VALUE_GROUP);
     }
 
-    /** Offset of the keys of one cell; component d of token t is at {@code + 4 * (d * blockSize + t)}. */
-    long keys(int block, int layer, int kvHead) {
-        return block * blockBytes + ((long) layer * kvHeads + kvHead) * cellBytes;
+    /** Bytes of one block, all layers. */
+    static long blockBytes(ModelSpec spec, int blockSize) {
+        long perHead = (long) spec.headDim() * roundUp(blockSize, KEY_GROUP) + (long) blockSize * valueWidth(spec);
+        return Math.multiplyExact(perHead * Float.BYTES, (long) spec.layers() * spec.kvHeads());
     }
 
-    /** Offset of the values of one cell; component d of token t is at {@code + 4 * (t * paddedHeadDim + d)}. */
-    long values(int block, int layer, int kvHead) {
-        return keys(block, layer, kvHead) + keyBytes;
+    long blockBytes() {
+        return blockBytes;
+    }
+
+    int blockCount() {
+        return blockCount;
+    }
+
+    int blockSize() {
+        return blockSize;
+    }
+
+    MemorySegment memory() {
+        return memory;
+    }
+
+    /** Offset of a block. */
+    long block(int block) {
+        return block * blockBytes;
+    }
+
+    /** Offset of a layer's head within any block. */
+    long base(int layer, int head) {
+        return ((long) layer * heads + head) * headBytes;
+    }
+
+    /** Bytes between two elements of a key. */
+    int keyStride() {
+        return keyStride;
+    }
+
+    /** Offset of a value within a layer's head. */
+    long valueOffset(int slot) {
+        return valuesAt + slot * valueStride;
+    }
+
+    /** Bytes between two values. */
+    long valueStride() {
+        return valueStride;
+    }
+
+    /** Writes one token's key and value of one head. */
+    void write(int layer, int head, int block, int slot, float[] source, int keyAt, int valueAt) {
+        long at = block(block) + base(layer, head);
+        long key = at + (long) slot * Float.BYTES;
+        long value = at + valueOffset(slot);
+        for (int i = 0; i < headDim; i++) {
+            memory.set(ValueLayout.JAVA_FLOAT, key + (long) i * keyStride, source[keyAt + i]);
+        }
+        MemorySegment.copy(source, valueAt, memory, ValueLayout.JAVA_FLOAT, value, headDim);
     }
 }

@@ -1,33 +1,101 @@
 package dev.sluice.executor.cpu;
 
+import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
-/** The vector width everything here is laid out for: the machine's preferred one, 128 to 512 bits. */
+/** The vector width of this machine, at most 512 bits, and what all kernels do with a single vector. */
 final class Lanes {
 
-    static final VectorSpecies<Float> F =
-            FloatVector.SPECIES_PREFERRED.length() > 16 ? FloatVector.SPECIES_512 : FloatVector.SPECIES_PREFERRED;
-    static final VectorSpecies<Integer> I =
-            IntVector.SPECIES_PREFERRED.length() > 16 ? IntVector.SPECIES_512 : IntVector.SPECIES_PREFERRED;
+    static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED.length() > 16
+            ? FloatVector.SPECIES_512 // a panel of 32 outputs has no room for two wider vectors
+            : FloatVector.SPECIES_PREFERRED;
+    static final VectorSpecies<Integer> INTS =
+            VectorSpecies.of(int.class, VectorShape.forBitSize(FLOATS.vectorBitSize()));
+    static final int COUNT = FLOATS.length();
+    static final int BYTES = COUNT * Float.BYTES;
+    static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
-    /** Floats in one vector. */
-    static final int COUNT = F.length();
+    // A byte placed in the mantissa of 2^23 (or, one byte further up, of 2^15) is that power plus the byte.
+    private static final IntVector LOW_BYTE = IntVector.broadcast(INTS, 0xff);
+    private static final IntVector LOW_BYTE_EXPONENT = IntVector.broadcast(INTS, 0x4b000000);
+    private static final FloatVector LOW_BYTE_BIAS = FloatVector.broadcast(FLOATS, 8_388_608 + 128);
+    private static final IntVector NEXT_BYTE = IntVector.broadcast(INTS, 0xff00);
+    private static final IntVector NEXT_BYTE_EXPONENT = IntVector.broadcast(INTS, 0x47000000);
+    private static final FloatVector NEXT_BYTE_BIAS = FloatVector.broadcast(FLOATS, 32_768 + 128);
+    private static final IntVector HIGH_HALF = IntVector.broadcast(INTS, 0xffff0000);
 
-    /** Outputs in one weight panel: two vectors. */
-    static final int PANEL = 2 * COUNT;
-
-    /** Panels that the one-row kernel runs side by side, to hide the latency of fused multiply-add. */
-    static final int PANELS_PER_GROUP = 4;
-
-    /** Outputs in one group of panels: widths of activation rows are multiples of this. */
-    static final int GROUP = PANEL * PANELS_PER_GROUP;
+    static final FloatVector ZERO = constant(0);
+    static final FloatVector ONE = constant(1);
+    private static final FloatVector MIN = constant(FastExp.MIN);
+    private static final FloatVector MAX = constant(FastExp.MAX);
+    private static final FloatVector LOG2_E = constant(FastExp.LOG2_E);
+    private static final FloatVector ROUNDER = constant(FastExp.ROUNDER);
+    private static final FloatVector LN2_HIGH = constant(FastExp.LN2_HIGH);
+    private static final FloatVector LN2_LOW = constant(FastExp.LN2_LOW);
+    private static final FloatVector P0 = constant(FastExp.P0);
+    private static final FloatVector P1 = constant(FastExp.P1);
+    private static final FloatVector P2 = constant(FastExp.P2);
+    private static final FloatVector P3 = constant(FastExp.P3);
+    private static final FloatVector P4 = constant(FastExp.P4);
+    private static final FloatVector P5 = constant(FastExp.P5);
+    private static final IntVector ONE_BITS = IntVector.broadcast(INTS, FastExp.ONE_BITS);
 
     private Lanes() {}
 
-    /** The width of an activation row with {@code count} values. */
-    static int padded(int count) {
-        return (count + GROUP - 1) / GROUP * GROUP;
+    /** The first of two BF16 numbers in each word. */
+    static FloatVector lowHalf(IntVector words) {
+        return words.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+    }
+
+    /** The second of two BF16 numbers in each word. */
+    static FloatVector highHalf(IntVector words) {
+        return words.and(HIGH_HALF).reinterpretAsFloats();
+    }
+
+    /** The lowest of four int8 numbers, stored plus 128, in each word. */
+    static FloatVector lowByte(IntVector words) {
+        return words.and(LOW_BYTE).or(LOW_BYTE_EXPONENT).reinterpretAsFloats().sub(LOW_BYTE_BIAS);
+    }
+
+    /** The second lowest of four int8 numbers, stored plus 128, in each word. */
+    static FloatVector nextByte(IntVector words) {
+        return words.and(NEXT_BYTE).or(NEXT_BYTE_EXPONENT).reinterpretAsFloats().sub(NEXT_BYTE_BIAS);
+    }
+
+    /** Moves the two upper bytes of each word to where the two lower ones were. */
+    static IntVector upperBytes(IntVector words) {
+        return words.lanewise(VectorOperators.LSHR, 16);
+    }
+
+    /** {@link FastExp#exp}, step by step. */
+    static FloatVector exp(FloatVector x) {
+        FloatVector c = x.max(MIN).min(MAX);
+        FloatVector rounded = c.fma(LOG2_E, ROUNDER);
+        FloatVector n = rounded.sub(ROUNDER);
+        FloatVector r = n.fma(LN2_HIGH, c);
+        r = n.fma(LN2_LOW, r);
+        FloatVector p = r.fma(P0, P1);
+        p = p.fma(r, P2);
+        p = p.fma(r, P3);
+        p = p.fma(r, P4);
+        p = p.fma(r, P5);
+        FloatVector power = rounded.reinterpretAsInts()
+                .lanewise(VectorOperators.LSHL, 23)
+                .add(ONE_BITS)
+                .reinterpretAsFloats();
+        return p.fma(r.mul(r), r).add(ONE).mul(power);
+    }
+
+    /** {@link FastExp#weight}. */
+    static FloatVector weight(FloatVector x) {
+        return exp(x).blend(ZERO, x.lt(MIN));
+    }
+
+    static FloatVector constant(float value) {
+        return FloatVector.broadcast(FLOATS, value);
     }
 }

@@ -1,200 +1,119 @@
 package dev.sluice.executor.cpu;
 
-import dev.sluice.model.DataType;
-import dev.sluice.model.ModelFormatException;
-import dev.sluice.model.Tensor;
-import dev.sluice.model.WeightMap;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The weights of one or more linear layers, {@code [outputs, inputs]}, stored side by side for the kernels.
+ * The weights of one linear layer in the order in which they are multiplied: panels of 32 outputs, two to a pair.
  *
  * <pre>
- *   panel = 2 vectors of outputs; panels follow one another, each complete over all inputs
- *   F32   [input][output]                     float
- *   BF16  [input][output pair]                int: low half = output j, high half = output j + COUNT
- *   INT8  [input / 4][output][input % 4]      unsigned byte, weight + 128 (the layout of VNNI), one scale per output
+ *   panel:  word row 0: output 0, output 1, .. output 31   (128 bytes)
+ *           word row 1: ...
+ *   word:   F32   one input
+ *           BF16  two inputs, the first in the low half
+ *           I8    four inputs, the first in the lowest byte, each stored as value + 128 (the layout of VNNI)
  * </pre>
  *
- * <p>Values are kept as stored, never rounded: BF16 and INT8 stay as they are, F16 and F32 become F32. Outputs are
- * padded with zero weights to whole groups of panels, inputs to multiples of four.
+ * <p>Missing outputs and inputs are zeros. Outputs are multiplied by a scale and shifted by a bias where there are any.
  */
 final class PackedMatrix {
 
-    /** How values are stored. */
+    /** How a weight is stored; every format stands for exact 32-bit floats. */
     enum Format {
-        F32(4),
+        F32(1),
         BF16(2),
-        INT8(1);
+        I8(4);
 
-        final int bytes;
+        final int inputsPerWord;
 
-        Format(int bytes) {
-            this.bytes = bytes;
+        Format(int inputsPerWord) {
+            this.inputsPerWord = inputsPerWord;
         }
     }
 
-    static final int INT8_BIAS = 128;
+    static final int PANEL = 32;
+    static final int PAIR = 2 * PANEL;
+    static final int ROW_BYTES = PANEL * Integer.BYTES;
+    static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT;
 
-    private static final ValueLayout.OfShort SHORT =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfFloat FLOAT =
-            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private final Format format;
+    private final int inputs;
+    private final int pairs;
+    private final MemorySegment data;
+    private final float @Nullable [] scales;
+    private final float @Nullable [] shifts;
 
-    final Format format;
-    final int inputs;
-    final int outputs;
-    final int groups;
-    final MemorySegment data;
-    final float[] scales;
-
-    private PackedMatrix(Format format, int inputs, int outputs, MemorySegment data, float[] scales) {
+    /** @param scales one per output, padding included, as {@code shifts}; both or neither */
+    PackedMatrix(
+            Format format,
+            int inputs,
+            int pairs,
+            MemorySegment data,
+            float @Nullable [] scales,
+            float @Nullable [] shifts) {
         this.format = format;
         this.inputs = inputs;
-        this.outputs = outputs;
-        this.groups = Lanes.padded(outputs) / Lanes.GROUP;
+        this.pairs = pairs;
         this.data = data;
         this.scales = scales;
+        this.shifts = shifts;
     }
 
-    /** Inputs, padded. */
-    int paddedInputs() {
+    static int paddedInputs(int inputs) {
+        return (inputs + 3) & ~3; // a whole word in every format
+    }
+
+    static long bytes(Format format, int inputs, int pairs) {
+        return 2L * pairs * (paddedInputs(inputs) / format.inputsPerWord) * ROW_BYTES;
+    }
+
+    Format format() {
+        return format;
+    }
+
+    /** Number of inputs including zeros. */
+    int width() {
         return paddedInputs(inputs);
     }
 
-    private static int paddedInputs(int inputs) {
-        return (inputs + 3) & ~3;
+    int pairs() {
+        return pairs;
     }
 
-    /** Bytes of one panel. */
+    MemorySegment data() {
+        return data;
+    }
+
     long panelBytes() {
-        return (long) paddedInputs() * Lanes.PANEL * format.bytes;
+        return (long) (width() / format.inputsPerWord) * ROW_BYTES;
     }
 
-    /** Bytes of all weights, padding and scales included: what one pass over them reads. */
-    long sizeBytes() {
-        return data.byteSize() + 4L * scales.length;
+    /** Applies scale and bias to the raw sums of one panel, 32 floats a row. */
+    void finish(TensorOps ops, int panel, float[] sums, int at, int rows) {
+        if (scales != null && shifts != null) {
+            ops.scaleAndShift(sums, at, rows, scales, shifts, panel * PANEL);
+        }
     }
 
-    /**
-     * Packs layers that share their input, one after the other.
-     *
-     * @param names tensors {@code [out, in]}; int8 ones have a companion {@code name + "_scale"}
-     */
-    static PackedMatrix pack(WeightMap weights, Arena arena, String... names) {
-        Tensor first = tensor(weights, names[0]);
-        int inputs = Math.toIntExact(first.shape()[1]);
-        Format format = switch (first.type()) {
-            case F32, F16 -> Format.F32;
-            case BF16 -> Format.BF16;
-            case I8 -> Format.INT8;
-        };
-        int outputs = 0;
-        for (String name : names) {
-            Tensor tensor = tensor(weights, name);
-            if (tensor.type() != first.type() || tensor.shape()[1] != inputs) {
-                throw new ModelFormatException("tensor " + name + " differs in type or width from " + names[0]);
-            }
-            outputs = Math.addExact(outputs, Math.toIntExact(tensor.shape()[0]));
-        }
-        int padded = Lanes.padded(outputs);
-        long bytes = (long) paddedInputs(inputs) * padded * format.bytes;
-        MemorySegment data = arena.allocate(bytes, 64);
-        float[] scales = format == Format.INT8 ? new float[padded] : new float[0];
-        PackedMatrix packed = new PackedMatrix(format, inputs, outputs, data, scales);
-        if (format == Format.INT8) {
-            data.fill((byte) INT8_BIAS);
-        }
-        int output = 0;
-        for (String name : names) {
-            output = packed.add(weights, tensor(weights, name), output);
-        }
-        return packed;
-    }
-
-    private static Tensor tensor(WeightMap weights, String name) {
-        Tensor tensor = weights.find(name);
-        if (tensor == null || tensor.shape().length != 2) {
-            throw new ModelFormatException("tensor " + name + " is missing or not a matrix");
-        }
-        return tensor;
-    }
-
-    private int add(WeightMap weights, Tensor tensor, int firstOutput) {
-        int rows = Math.toIntExact(tensor.shape()[0]);
-        for (int row = 0; row < rows; row++) {
-            int output = firstOutput + row;
-            for (int input = 0; input < inputs; input++) {
-                put(output, input, tensor, (long) row * inputs + input);
-            }
-        }
-        if (format == Format.INT8) {
-            Tensor scale = weights.require(tensor.name() + "_scale", rows, 1);
-            for (int row = 0; row < rows; row++) {
-                scales[firstOutput + row] = element(scale, row);
-            }
-        }
-        return firstOutput + rows;
-    }
-
-    private void put(int output, int input, Tensor source, long index) {
-        long panel = output / Lanes.PANEL * panelBytes();
-        int lane = output % Lanes.PANEL;
-        switch (format) {
-            case F32 -> data.set(FLOAT, panel + 4L * ((long) input * Lanes.PANEL + lane), element(source, index));
-            case BF16 -> {
-                int half = lane / Lanes.COUNT;
-                long word = (long) input * Lanes.COUNT + lane % Lanes.COUNT;
-                data.set(SHORT, panel + 4 * word + 2L * half, source.data().get(SHORT, 2 * index));
-            }
-            case INT8 -> {
-                long word = (long) (input / 4) * Lanes.PANEL + lane;
-                byte weight = source.data().get(ValueLayout.JAVA_BYTE, index);
-                data.set(ValueLayout.JAVA_BYTE, panel + 4 * word + input % 4, (byte) (weight + INT8_BIAS));
+    /** Copies one output's weights: a row of the matrix as the model has it. */
+    void row(int output, float[] target, int at) {
+        long word = output / PANEL * panelBytes() + output % PANEL * (long) Integer.BYTES;
+        float scale = scales == null ? 1 : scales[output];
+        for (int input = 0; input < inputs; word += ROW_BYTES) {
+            int bits = data.get(WORD, word);
+            for (int i = 0; i < format.inputsPerWord && input < inputs; i++) {
+                target[at + input++] = decode(format, bits, i) * scale;
             }
         }
     }
 
-    /** Reads one weight back, unscaled: what the reference computes with. */
-    float weight(int output, int input) {
-        long panel = output / Lanes.PANEL * panelBytes();
-        int lane = output % Lanes.PANEL;
+    /** The value of one input in a word. */
+    static float decode(Format format, int word, int index) {
         return switch (format) {
-            case F32 -> data.get(FLOAT, panel + 4L * ((long) input * Lanes.PANEL + lane));
-            case BF16 -> {
-                long word = (long) input * Lanes.COUNT + lane % Lanes.COUNT;
-                yield bfloat16(data.get(SHORT, panel + 4 * word + 2L * (lane / Lanes.COUNT)));
-            }
-            case INT8 -> {
-                long word = (long) (input / 4) * Lanes.PANEL + lane;
-                yield Byte.toUnsignedInt(data.get(ValueLayout.JAVA_BYTE, panel + 4 * word + input % 4)) - INT8_BIAS;
-            }
+            case F32 -> Float.intBitsToFloat(word);
+            case BF16 -> Float.intBitsToFloat(index == 0 ? word << 16 : word & 0xffff0000);
+            case I8 -> ((word >>> (8 * index)) & 0xff) - 128;
         };
-    }
-
-    /** One element of a stored floating-point tensor. */
-    static float element(Tensor tensor, long index) {
-        return switch (tensor.type()) {
-            case F32 -> tensor.data().get(FLOAT, 4 * index);
-            case F16 -> Float.float16ToFloat(tensor.data().get(SHORT, 2 * index));
-            case BF16 -> bfloat16(tensor.data().get(SHORT, 2 * index));
-            case I8 -> throw new ModelFormatException("tensor " + tensor.name() + " must not be " + DataType.I8);
-        };
-    }
-
-    /** All elements of a stored vector. */
-    static float[] vector(Tensor tensor) {
-        float[] values = new float[Math.toIntExact(tensor.elementCount())];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = element(tensor, i);
-        }
-        return values;
-    }
-
-    private static float bfloat16(short bits) {
-        return Float.intBitsToFloat(bits << 16);
     }
 }

@@ -1,56 +1,167 @@
 package dev.sluice.executor.cpu;
 
-/**
- * The plain-Java reference of the kernels: one loop each, in the order that the kernels promise. Tests hold the fast
- * versions against it, bit for bit where addition order matters.
- */
-final class ScalarOps {
+import dev.sluice.executor.cpu.PackedMatrix.Format;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
-    private ScalarOps() {}
+/** The reference: plain loops that say what is computed, and serve where there are no vector instructions. */
+final class ScalarOps implements TensorOps {
 
-    /** {@code y[row][output] = x[row] * w[output]}. */
-    static void multiply(PackedMatrix w, float[] x, int ldx, int rows, float[] y, int ldy) {
-        for (int row = 0; row < rows; row++) {
-            for (int output = 0; output < w.outputs; output++) {
-                y[row * ldy + output] = w.format == PackedMatrix.Format.INT8
-                        ? int8Dot(w, output, x, row * ldx)
-                        : dot(w, output, x, row * ldx);
+    private static final int PANEL = PackedMatrix.PANEL;
+    private static final int PARTIAL_SUMS = 16;
+
+    @Override
+    public String description() {
+        return "scalar code";
+    }
+
+    @Override
+    public void multiplyRow(
+            Format format,
+            MemorySegment w,
+            long offset,
+            long panelBytes,
+            int inputs,
+            float[] a,
+            int aAt,
+            float[] sums,
+            int at,
+            int secondAt) {
+        for (int panel = 0; panel < 2; panel++) {
+            for (int j = 0; j < PANEL; j++) {
+                long word = offset + panel * panelBytes + (long) j * Integer.BYTES;
+                float sum = 0;
+                for (int k = 0; k < inputs; word += PackedMatrix.ROW_BYTES) {
+                    int bits = w.get(PackedMatrix.WORD, word);
+                    for (int i = 0; i < format.inputsPerWord; i++, k++) {
+                        sum = Math.fma(PackedMatrix.decode(format, bits, i), a[aAt + k], sum);
+                    }
+                }
+                sums[(panel == 0 ? at : secondAt) + j] = sum;
             }
         }
     }
 
-    private static float dot(PackedMatrix w, int output, float[] x, int from) {
-        float sum = 0;
-        for (int input = 0; input < w.inputs; input++) {
-            sum = Math.fma(w.weight(output, input), x[from + input], sum);
-        }
-        return sum;
+    @Override
+    public int tileRows() {
+        return 4;
     }
 
-    private static float int8Dot(PackedMatrix w, int output, float[] x, int from) {
-        float offset = 0;
-        for (int input = 0; input < w.inputs; input++) {
-            offset += x[from + input];
-        }
-        float sum = -PackedMatrix.INT8_BIAS * offset;
-        for (int input = 0; input < w.inputs; input++) {
-            sum = Math.fma(w.weight(output, input) + PackedMatrix.INT8_BIAS, x[from + input], sum);
-        }
-        return sum * w.scales[output];
-    }
-
-    static void rmsNorm(float[] x, int from, int size, float[] weight, float epsilon, float[] y, int to) {
-        double sum = 0;
-        for (int i = 0; i < size; i++) {
-            sum += (double) x[from + i] * x[from + i];
-        }
-        double inverse = 1 / Math.sqrt(sum / size + epsilon);
-        for (int i = 0; i < size; i++) {
-            y[to + i] = (float) (x[from + i] * inverse * weight[i]);
+    @Override
+    public void unpack(Format format, MemorySegment w, long offset, int inputs, MemorySegment target) {
+        for (int k = 0; k < inputs; k++) {
+            long row = offset + (long) (k / format.inputsPerWord) * PackedMatrix.ROW_BYTES;
+            for (int j = 0; j < PANEL; j++) {
+                int bits = w.get(PackedMatrix.WORD, row + (long) j * Integer.BYTES);
+                float value = PackedMatrix.decode(format, bits, k % format.inputsPerWord);
+                target.set(ValueLayout.JAVA_FLOAT, ((long) k * PANEL + j) * Float.BYTES, value);
+            }
         }
     }
 
-    static float swiGlu(float gate, float up) {
-        return (float) (gate / (1 + Math.exp(-gate)) * up);
+    @Override
+    public void multiplyTile(
+            MemorySegment w, long offset, int inputs, float[] a, int aAt, int height, float[] sums, int at) {
+        for (int k = 0; k < inputs; k++) {
+            for (int j = 0; j < PANEL; j++) {
+                float weight = w.get(ValueLayout.JAVA_FLOAT, offset + ((long) k * PANEL + j) * Float.BYTES);
+                for (int i = 0; i < height; i++) {
+                    int sum = at + i * PANEL + j;
+                    sums[sum] = Math.fma(weight, a[aAt + k * height + i], sums[sum]);
+                }
+            }
+        }
+    }
+
+    @Override
+    public void scaleAndShift(float[] sums, int at, int rows, float[] scales, float[] shifts, int first) {
+        for (int i = 0; i < rows * PANEL; i++) {
+            int output = first + i % PANEL;
+            sums[at + i] = Math.fma(sums[at + i], scales[output], shifts[output]);
+        }
+    }
+
+    @Override
+    public void gate(float[] values, int gate, int up, int count) {
+        for (int i = 0; i < count; i++) {
+            values[gate + i] = FastExp.silu(values[gate + i]) * values[up + i];
+        }
+    }
+
+    @Override
+    public void scores(
+            MemorySegment kv,
+            long base,
+            KeyTile keys,
+            int headDim,
+            float[] queries,
+            int[] queryAt,
+            int rows,
+            float[] scores) {
+        for (int group = 0; group < keys.groupCount(); group++) {
+            for (int token = 0; token < KvArena.KEY_GROUP; token++) {
+                long key = base + keys.group(group) + (long) token * Float.BYTES;
+                for (int row = 0; row < rows; row++) {
+                    float sum = 0;
+                    for (int i = 0; i < headDim; i++) {
+                        float element = kv.get(ValueLayout.JAVA_FLOAT, key + (long) i * keys.keyStride());
+                        sum = Math.fma(element, queries[queryAt[row] + i], sum);
+                    }
+                    scores[row * KeyTile.STRIDE + KeyTile.LEAD + keys.groupAt(group) + token] = sum;
+                }
+            }
+        }
+    }
+
+    @Override
+    public void softmax(
+            float[] scores, int at, int from, int to, int rangeFrom, int rangeTo, float[] max, float[] sum, int row) {
+        float largest = Float.NEGATIVE_INFINITY;
+        for (int i = from; i < to; i++) {
+            largest = Math.max(largest, scores[at + i]);
+        }
+        float[] partial = new float[PARTIAL_SUMS];
+        Arrays.fill(scores, at + rangeFrom, at + from, 0);
+        Arrays.fill(scores, at + to, at + rangeTo, 0);
+        for (int i = from; i < to; i++) {
+            float weight = FastExp.weight(scores[at + i] - largest);
+            scores[at + i] = weight;
+            partial[i % PARTIAL_SUMS] += weight;
+        }
+        max[row] = largest;
+        sum[row] = foldPartialSums(partial, 0);
+    }
+
+    /** Adds 16 partial sums in the one order that all widths share. */
+    static float foldPartialSums(float[] partial, int at) {
+        for (int half = PARTIAL_SUMS / 2; half > 0; half /= 2) {
+            for (int i = 0; i < half; i++) {
+                partial[at + i] += partial[at + half + i];
+            }
+        }
+        return partial[at];
+    }
+
+    @Override
+    public void values(MemorySegment kv, long base, KeyTile keys, int width, float[] weights, int rows, float[] sums) {
+        Arrays.fill(sums, 0, rows * width, 0);
+        for (int key = keys.from(); key < keys.to(); key++) {
+            long value = base + keys.values()[key];
+            for (int row = 0; row < rows; row++) {
+                float weight = weights[row * KeyTile.STRIDE + KeyTile.LEAD + key];
+                for (int i = 0; i < width; i++) {
+                    float element = kv.get(ValueLayout.JAVA_FLOAT, value + (long) i * Float.BYTES);
+                    sums[row * width + i] = Math.fma(element, weight, sums[row * width + i]);
+                }
+            }
+        }
+    }
+
+    @Override
+    public void blend(float[] sums, int at, float factor, float[] other, int otherAt, float otherFactor, int count) {
+        for (int i = 0; i < count; i++) {
+            sums[at + i] = Math.fma(sums[at + i], factor, other[otherAt + i] * otherFactor);
+        }
     }
 }

@@ -1,126 +1,213 @@
 package dev.sluice.executor.cpu;
 
-import static dev.sluice.executor.cpu.Lanes.COUNT;
-import static dev.sluice.executor.cpu.Lanes.F;
+import static dev.sluice.executor.cpu.Lanes.FLOATS;
+import static dev.sluice.executor.cpu.PackedMatrix.PANEL;
 
+import dev.sluice.executor.cpu.PackedMatrix.Format;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorOperators;
 
-/**
- * Element-wise operations and reductions on rows of floats.
- *
- * <p>Only operations whose result the IEEE standard fixes are used (no library exponential, no unordered lane sum), so
- * that interpreted and compiled code agree to the bit. Sums go lane by lane, then over the lanes in order.
- */
-final class VectorOps {
+/** The operations in the Vector API, in the widest vectors that the machine prefers. */
+final class VectorOps implements TensorOps {
 
-    private static final float LOG2_E = 1.442695f;
-    private static final float ROUND = 12_582_912f; // 1.5 * 2^23: adding and subtracting it rounds to an integer
-    private static final float EXP2_MIN = -126; // below this a float has no normal power of two
+    private static final int VECTORS = PANEL / Lanes.COUNT; // per panel
+    private static final int ROWS = 4; // query rows per kernel call
 
-    private VectorOps() {}
+    /** False if this machine has no vectors worth the name. */
+    static boolean isSupported() {
+        return Lanes.COUNT >= 4;
+    }
 
-    /** {@code y = x / rms(x) * weight}; {@code scratch} has at least one vector of room. */
-    static void rmsNorm(
-            float[] x, int from, int size, float[] weight, float epsilon, float[] y, int to, float[] scratch) {
-        FloatVector sums = FloatVector.zero(F);
-        int i = 0;
-        for (; i + COUNT <= size; i += COUNT) {
-            FloatVector v = FloatVector.fromArray(F, x, from + i);
-            sums = v.fma(v, sums);
-        }
-        sums.intoArray(scratch, 0);
-        float sum = 0;
-        for (int lane = 0; lane < COUNT; lane++) {
-            sum += scratch[lane];
-        }
-        for (; i < size; i++) {
-            sum = Math.fma(x[from + i], x[from + i], sum);
-        }
-        float inverse = (float) (1 / Math.sqrt(sum / size + epsilon));
-        for (i = 0; i + COUNT <= size; i += COUNT) {
-            FloatVector.fromArray(F, x, from + i)
-                    .mul(inverse)
-                    .mul(FloatVector.fromArray(F, weight, i))
-                    .intoArray(y, to + i);
-        }
-        for (; i < size; i++) {
-            y[to + i] = x[from + i] * inverse * weight[i];
+    @Override
+    public String description() {
+        return Lanes.BYTES * Byte.SIZE + "-bit vectors";
+    }
+
+    @Override
+    public void multiplyRow(
+            Format format,
+            MemorySegment w,
+            long offset,
+            long panelBytes,
+            int inputs,
+            float[] a,
+            int aAt,
+            float[] sums,
+            int at,
+            int secondAt) {
+        for (int v = 0; v < VECTORS; v += 2) {
+            long o = offset + (long) v * Lanes.BYTES;
+            int j = v * Lanes.COUNT;
+            multiplyRow(format, w, o, inputs, a, aAt, sums, at + j);
+            multiplyRow(format, w, o + panelBytes, inputs, a, aAt, sums, secondAt + j);
         }
     }
 
-    /** {@code y += x}. */
-    static void add(float[] x, int from, float[] y, int to, int size) {
-        int i = 0;
-        for (; i + COUNT <= size; i += COUNT) {
-            FloatVector.fromArray(F, y, to + i)
-                    .add(FloatVector.fromArray(F, x, from + i))
-                    .intoArray(y, to + i);
-        }
-        for (; i < size; i++) {
-            y[to + i] += x[from + i];
+    private static void multiplyRow(
+            Format format, MemorySegment w, long offset, int inputs, float[] a, int aAt, float[] sums, int at) {
+        switch (format) {
+            case F32 -> VectorGemm.rowF32(w, offset, inputs, a, aAt, sums, at);
+            case BF16 -> VectorGemm.rowBf16(w, offset, inputs, a, aAt, sums, at);
+            case I8 -> VectorGemm.rowI8(w, offset, inputs, a, aAt, sums, at);
         }
     }
 
-    /** SwiGLU: {@code y = gate * sigmoid(gate) * up}. Size is padded to whole vectors. */
-    static void swiGlu(float[] gateUp, int gate, int up, float[] y, int to, int size) {
-        for (int i = 0; i < size; i += COUNT) {
-            FloatVector g = FloatVector.fromArray(F, gateUp, gate + i);
-            FloatVector sigmoid = FloatVector.broadcast(F, 1f).div(exp(g.neg()).add(1f));
-            g.mul(sigmoid).mul(FloatVector.fromArray(F, gateUp, up + i)).intoArray(y, to + i);
+    @Override
+    public int tileRows() {
+        return Lanes.COUNT >= 16 ? 8 : 4; // AVX-512 has 32 registers, AVX2 has 16
+    }
+
+    @Override
+    public void unpack(Format format, MemorySegment w, long offset, int inputs, MemorySegment target) {
+        switch (format) {
+            case F32 -> MemorySegment.copy(w, offset, target, 0, (long) inputs * PackedMatrix.ROW_BYTES);
+            case BF16 -> VectorGemm.unpackBf16(w, offset, inputs, target);
+            case I8 -> VectorGemm.unpackI8(w, offset, inputs, target);
         }
     }
 
-    /**
-     * Turns scores into weights in place: {@code s = exp(s - max)}. Size is padded to whole vectors with negative
-     * infinity.
-     *
-     * @return the sum of the weights
-     */
-    static float softmax(float[] s, int from, int size, float[] scratch) {
-        FloatVector maxima = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
-        for (int i = 0; i < size; i += COUNT) {
-            maxima = maxima.max(FloatVector.fromArray(F, s, from + i));
+    @Override
+    public void multiplyTile(
+            MemorySegment w, long offset, int inputs, float[] a, int aAt, int height, float[] sums, int at) {
+        for (int column = 0; column < PANEL; column += 2 * Lanes.COUNT) {
+            long o = offset + (long) column * Float.BYTES;
+            if (height == 8) {
+                VectorGemm.tile8(w, o, inputs, a, aAt, sums, at + column);
+            } else {
+                VectorGemm.tile4(w, o, inputs, a, aAt, sums, at + column);
+            }
         }
-        maxima.intoArray(scratch, 0);
-        float max = Float.NEGATIVE_INFINITY;
-        for (int lane = 0; lane < COUNT; lane++) {
-            max = Math.max(max, scratch[lane]);
-        }
-        FloatVector sums = FloatVector.zero(F);
-        for (int i = 0; i < size; i += COUNT) {
-            FloatVector weights = exp(FloatVector.fromArray(F, s, from + i).sub(max));
-            weights.intoArray(s, from + i);
-            sums = sums.add(weights);
-        }
-        sums.intoArray(scratch, 0);
-        float sum = 0;
-        for (int lane = 0; lane < COUNT; lane++) {
-            sum += scratch[lane];
-        }
-        return sum;
     }
 
-    /**
-     * The exponential, to about 2e-7 relative: {@code 2^n * 2^f} with f in [-0.5, 0.5], a polynomial for the latter.
-     * Arguments below about -87 give zero, so negative infinity does too.
-     */
-    static FloatVector exp(FloatVector x) {
-        FloatVector t = x.mul(LOG2_E);
-        FloatVector clamped = t.max(EXP2_MIN).min(127f);
-        FloatVector n = clamped.add(ROUND).sub(ROUND);
-        FloatVector f = clamped.sub(n);
-        FloatVector p = f.mul(1.5353362e-4f)
-                .add(1.3398874e-3f)
-                .fma(f, FloatVector.broadcast(F, 0.009618437f))
-                .fma(f, FloatVector.broadcast(F, 5.5503324e-2f))
-                .fma(f, FloatVector.broadcast(F, 2.4022648e-1f))
-                .fma(f, FloatVector.broadcast(F, 6.9314720e-1f))
-                .fma(f, FloatVector.broadcast(F, 1f));
-        IntVector exponent =
-                ((IntVector) n.convert(VectorOperators.F2I, 0)).add(127).lanewise(VectorOperators.LSHL, 23);
-        FloatVector result = p.mul(exponent.reinterpretAsFloats());
-        return result.blend(0f, t.compare(VectorOperators.LT, EXP2_MIN));
+    @Override
+    public void scaleAndShift(float[] sums, int at, int rows, float[] scales, float[] shifts, int first) {
+        for (int j = 0; j < PANEL; j += Lanes.COUNT) {
+            FloatVector scale = FloatVector.fromArray(FLOATS, scales, first + j);
+            FloatVector shift = FloatVector.fromArray(FLOATS, shifts, first + j);
+            for (int i = 0; i < rows; i++) {
+                int sum = at + i * PANEL + j;
+                FloatVector.fromArray(FLOATS, sums, sum).fma(scale, shift).intoArray(sums, sum);
+            }
+        }
+    }
+
+    @Override
+    public void gate(float[] values, int gate, int up, int count) {
+        for (int i = 0; i < count; i += Lanes.COUNT) {
+            FloatVector x = FloatVector.fromArray(FLOATS, values, gate + i);
+            FloatVector y = FloatVector.fromArray(FLOATS, values, up + i);
+            x.div(Lanes.exp(x.neg()).add(Lanes.ONE)).mul(y).intoArray(values, gate + i);
+        }
+    }
+
+    @Override
+    public void scores(
+            MemorySegment kv,
+            long base,
+            KeyTile keys,
+            int headDim,
+            float[] queries,
+            int[] queryAt,
+            int rows,
+            float[] scores) {
+        int perGroup = KvArena.KEY_GROUP / Lanes.COUNT;
+        int vectors = keys.groupCount() * perGroup;
+        for (int v = 0; v < vectors; v += 2) {
+            int w = Math.min(v + 1, vectors - 1); // an odd last one is computed twice
+            long k0 = base + keys.group(v / perGroup) + (long) (v % perGroup) * Lanes.BYTES;
+            long k1 = base + keys.group(w / perGroup) + (long) (w % perGroup) * Lanes.BYTES;
+            int first = KeyTile.LEAD + keys.groupAt(v / perGroup) + v % perGroup * Lanes.COUNT;
+            int second = KeyTile.LEAD + keys.groupAt(w / perGroup) + w % perGroup * Lanes.COUNT;
+            for (int row = 0; row < rows; row += ROWS) {
+                int s0 = row * KeyTile.STRIDE;
+                if (row + 1 == rows) {
+                    VectorAttention.scores1(
+                            kv, k0, k1, keys.keyStride(), headDim, queries, queryAt[row], scores, s0, first, second);
+                } else {
+                    int r1 = Math.min(row + 1, rows - 1); // missing rows repeat the last one
+                    int r2 = Math.min(row + 2, rows - 1);
+                    int r3 = Math.min(row + 3, rows - 1);
+                    VectorAttention.scores4(
+                            kv,
+                            k0,
+                            k1,
+                            keys.keyStride(),
+                            headDim,
+                            queries,
+                            queryAt[row],
+                            queryAt[r1],
+                            queryAt[r2],
+                            queryAt[r3],
+                            scores,
+                            s0,
+                            r1 * KeyTile.STRIDE,
+                            r2 * KeyTile.STRIDE,
+                            r3 * KeyTile.STRIDE,
+                            first,
+                            second);
+                }
+            }
+        }
+    }
+
+    @Override
+    public void softmax(
+            float[] scores, int at, int from, int to, int rangeFrom, int rangeTo, float[] max, float[] sum, int row) {
+        Arrays.fill(scores, at + rangeFrom, at + from, Float.NEGATIVE_INFINITY);
+        Arrays.fill(scores, at + to, at + rangeTo, Float.NEGATIVE_INFINITY);
+        float largest = VectorAttention.max(scores, at + rangeFrom, at + rangeTo);
+        float[] partial = scores; // the row's own margin is free by now
+        int margin = at - KeyTile.LEAD;
+        VectorAttention.weights(scores, at + rangeFrom, at + rangeTo, largest, partial, margin);
+        max[row] = largest;
+        sum[row] = ScalarOps.foldPartialSums(partial, margin);
+    }
+
+    @Override
+    public void values(MemorySegment kv, long base, KeyTile keys, int width, float[] weights, int rows, float[] sums) {
+        int from = keys.from();
+        int to = keys.to();
+        long[] offsets = keys.values();
+        for (int row = 0; row < rows; row += ROWS) {
+            int r1 = Math.min(row + 1, rows - 1);
+            int r2 = Math.min(row + 2, rows - 1);
+            int r3 = Math.min(row + 3, rows - 1);
+            int p0 = row * KeyTile.STRIDE + KeyTile.LEAD;
+            for (int i = 0; i < width; i += 2 * Lanes.COUNT) {
+                long column = base + (long) i * Float.BYTES;
+                if (row == r1) {
+                    VectorAttention.values1(kv, column, offsets, from, to, weights, p0, sums, row * width + i);
+                } else {
+                    VectorAttention.values4(
+                            kv,
+                            column,
+                            offsets,
+                            from,
+                            to,
+                            weights,
+                            p0,
+                            r1 * KeyTile.STRIDE + KeyTile.LEAD,
+                            r2 * KeyTile.STRIDE + KeyTile.LEAD,
+                            r3 * KeyTile.STRIDE + KeyTile.LEAD,
+                            sums,
+                            row * width + i,
+                            r1 * width + i,
+                            r2 * width + i,
+                            r3 * width + i);
+                }
+            }
+        }
+    }
+
+    @Override
+    public void blend(float[] sums, int at, float factor, float[] other, int otherAt, float otherFactor, int count) {
+        FloatVector f = Lanes.constant(factor);
+        FloatVector g = Lanes.constant(otherFactor);
+        for (int i = 0; i < count; i += Lanes.COUNT) {
+            FloatVector x = FloatVector.fromArray(FLOATS, sums, at + i);
+            FloatVector y = FloatVector.fromArray(FLOATS, other, otherAt + i);
+            x.fma(f, y.mul(g)).intoArray(sums, at + i);
+        }
     }
 }

@@ -1,0 +1,57 @@
+package dev.sluice.executor.cpu;
+
+import dev.sluice.executor.ScheduledSequence;
+import dev.sluice.kv.KvLayout;
+import dev.sluice.model.ModelSpec;
+import org.jspecify.annotations.Nullable;
+
+/** Looks at every line of a plan again before it becomes memory addresses: a wrong line costs its own sequence only. */
+final class PlanCheck {
+
+    private final ModelSpec spec;
+    private final KvLayout layout;
+    private final int contextLength;
+
+    PlanCheck(ModelSpec spec, KvLayout layout, int contextLength) {
+        this.spec = spec;
+        this.layout = layout;
+        this.contextLength = contextLength;
+    }
+
+    /** What is wrong with a line, fit for the client's eyes; null if nothing is. */
+    @Nullable
+    String problem(ScheduledSequence line) {
+        int end = line.start + line.count;
+        if (line.start < 0 || line.count < 1 || end < 0 || end > line.tokenCount) {
+            return "positions " + line.start + " to " + end + " of " + line.tokenCount + " cannot be computed";
+        }
+        if (line.tokenCount > line.tokens.length) {
+            return line.tokenCount + " tokens were announced, " + line.tokens.length + " came";
+        }
+        if (end > contextLength) {
+            return end + " tokens exceed the context length of " + contextLength;
+        }
+        for (int position = line.start; position < end; position++) {
+            int token = line.tokens[position];
+            if (token < 0 || token >= spec.vocabularySize()) {
+                return "token " + token + " is not in the vocabulary of " + spec.vocabularySize();
+            }
+        }
+        return blockProblem(line, end);
+    }
+
+    private @Nullable String blockProblem(ScheduledSequence line, int end) {
+        int blocks = layout.blocksFor(end);
+        if (blocks > line.blockCount || line.blockCount > line.blocks.length) {
+            return line.blockCount + " blocks do not cover " + end + " positions";
+        }
+        // Blocks that lie wholly before the sliding window are not touched, and may be gone.
+        int firstVisible = spec.slidingWindow() > 0 ? Math.max(0, line.start - spec.slidingWindow() + 1) : 0;
+        for (int i = firstVisible / layout.blockSize(); i < blocks; i++) {
+            if (line.blocks[i] <= KvLayout.NULL_BLOCK || line.blocks[i] >= layout.blockCount()) {
+                return "block " + line.blocks[i] + " is not one of 1 to " + layout.usableBlocks();
+            }
+        }
+        return null;
+    }
+}
