@@ -1,0 +1,98 @@
+package dev.sluice.admission;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.admission.Decision.Permit;
+import dev.sluice.admission.Decision.Reason;
+import dev.sluice.admission.Decision.Rejected;
+import dev.sluice.testkit.VirtualClock;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Executors;
+import org.junit.jupiter.api.Test;
+
+class AdmissionControlTest {
+
+    private final VirtualClock clock = new VirtualClock();
+    private final AdmissionControl door = new AdmissionControl(new AdmissionSettings(3, 100), clock);
+
+    @Test
+    void asManyComeInAsTheBoundSaysAndLeavingMakesRoom() {
+        Permit first = (Permit) door.tryAdmit(2, 10);
+        assertThat(door.tryAdmit(1, 10)).isInstanceOf(Permit.class);
+        assertThat(door.tryAdmit(1, 10))
+                .isInstanceOfSatisfying(
+                        Rejected.class, r -> assertThat(r.reason()).isEqualTo(Reason.QUEUE_FULL));
+        first.close();
+        first.close();
+        assertThat(door.sequences()).isEqualTo(1);
+        assertThat(door.tryAdmit(2, 10)).isInstanceOf(Permit.class);
+        assertThat(door.rejections(Reason.QUEUE_FULL)).isEqualTo(1);
+    }
+
+    @Test
+    void waitingTokensAreBoundedButALargePromptAloneComesIn() {
+        Permit large = (Permit) door.tryAdmit(1, 500);
+        assertThat(door.tryAdmit(1, 1))
+                .isInstanceOfSatisfying(
+                        Rejected.class, r -> assertThat(r.reason()).isEqualTo(Reason.TOO_MANY_TOKENS));
+        large.prefilled();
+        assertThat(door.waitingTokens()).isZero();
+        assertThat(door.tryAdmit(1, 100)).isInstanceOf(Permit.class);
+        large.close();
+        assertThat(door.waitingTokens()).isEqualTo(100);
+    }
+
+    @Test
+    void whoDrainsLetsNobodyIn() {
+        Permit inside = (Permit) door.tryAdmit(1, 1);
+        door.startDraining();
+        assertThat(door.tryAdmit(1, 1))
+                .isInstanceOfSatisfying(
+                        Rejected.class, r -> assertThat(r.reason()).isEqualTo(Reason.DRAINING));
+        inside.close();
+        assertThat(door.sequences()).isZero();
+    }
+
+    @Test
+    void theAdviceWhenToComeBackStaysWithinAMinute() {
+        for (int i = 0; i < 100; i++) {
+            Permit permit = (Permit) door.tryAdmit(3, 1);
+            clock.advanceNanos(200_000_000_000L);
+            permit.close();
+        }
+        door.tryAdmit(3, 1);
+        Rejected rejected = (Rejected) door.tryAdmit(1, 1);
+        assertThat(rejected.retryAfter().toSeconds()).isBetween(1L, 60L);
+    }
+
+    @Test
+    void theBoundIsExactHoweverManyAsk() throws Exception {
+        AdmissionControl busy = new AdmissionControl(new AdmissionSettings(50, 1_000_000), clock);
+        try (var pool = Executors.newFixedThreadPool(8)) {
+            List<Callable<Integer>> askers = new ArrayList<>();
+            for (int t = 0; t < 8; t++) {
+                askers.add(() -> {
+                    int admitted = 0;
+                    for (int i = 0; i < 2_000; i++) {
+                        if (busy.tryAdmit(1, 3) instanceof Permit permit) {
+                            assertThat(busy.sequences()).isLessThanOrEqualTo(50);
+                            if (i % 3 == 0) {
+                                permit.prefilled();
+                            }
+                            permit.close();
+                            admitted++;
+                        }
+                    }
+                    return admitted;
+                });
+            }
+            for (var asker : pool.invokeAll(askers)) {
+                assertThat(asker.get()).isPositive();
+            }
+        }
+        assertThat(busy.sequences()).isZero();
+        assertThat(busy.waitingTokens()).isZero();
+    }
+}

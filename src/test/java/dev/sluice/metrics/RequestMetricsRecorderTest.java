@@ -1,0 +1,164 @@
+package dev.sluice.metrics;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.request.FinishReason;
+import dev.sluice.request.PrefillRecord;
+import dev.sluice.scheduler.RequestTimeline;
+import dev.sluice.scheduler.SchedulerSnapshot;
+import dev.sluice.scheduler.Timelines;
+import dev.sluice.testkit.VirtualClock;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class RequestMetricsRecorderTest {
+
+    private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    private final RequestMetricsRecorder recorder = new RequestMetricsRecorder(registry, "m", 4096);
+
+    private double value(String name, String labels) {
+        return value(registry.scrape(), name, labels);
+    }
+
+    private static double value(String page, String name, String labels) {
+        Matcher line = Pattern.compile("(?m)^" + Pattern.quote(name) + "\\{([^}]*)} (\\S+)$")
+                .matcher(page);
+        double sum = 0;
+        boolean found = false;
+        while (line.find()) {
+            if (line.group(1).contains(labels)) {
+                sum += Double.parseDouble(line.group(2));
+                found = true;
+            }
+        }
+        assertThat(found).as(name).isTrue();
+        return sum;
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "1000, 0, 0, 1000, 0",
+        "1000, 300, 0, 700, 300",
+        "1000, 0, 500, 500, 500",
+        "1000, 400, 200, 400, 600",
+        "1000, 999, 0, 1, 999",
+        "1000, 0, 999, 1, 999"
+    })
+    void eachRecordMovesAllItsSums(int prompt, int local, int external, int computed, int cached) {
+        PrefillRecord record = new PrefillRecord(prompt, local, external);
+        recorder.onPrefilled(Timelines.finished(record, 3), record);
+        assertThat(value("vllm:prompt_tokens_total", "")).isEqualTo(prompt);
+        assertThat(value("vllm:prompt_tokens_by_source_total", "local_compute")).isEqualTo(computed);
+        assertThat(value("vllm:prompt_tokens_by_source_total", "local_cache_hit"))
+                .isEqualTo(local);
+        assertThat(value("vllm:prompt_tokens_by_source_total", "external_kv_transfer"))
+                .isEqualTo(external);
+        assertThat(value("vllm:prompt_tokens_by_source_total", "")).isEqualTo(prompt);
+        assertThat(value("vllm:prompt_tokens_cached_total", "")).isEqualTo(cached);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"10, -1, 0", "10, 0, -2", "10, 6, 5"})
+    void anInconsistentRecordCannotExist(int prompt, int local, int external) {
+        assertThatThrownBy(() -> new PrefillRecord(prompt, local, external))
+                .isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void timesAreThoseOfTheTimeline() {
+        PrefillRecord record = new PrefillRecord(2000, 1200, 0);
+        RequestTimeline request = Timelines.finished(record, 3);
+        recorder.onPrefilled(request, record);
+        recorder.onFinished(request, FinishReason.STOP);
+        assertThat(value("vllm:time_to_first_token_seconds_sum", "")).isEqualTo(2.5, Offset.offset(1e-9));
+        assertThat(value("vllm:request_queue_time_seconds_sum", "")).isEqualTo(1, Offset.offset(1e-9));
+        assertThat(value("vllm:request_prefill_time_seconds_sum", "")).isEqualTo(1, Offset.offset(1e-9));
+        assertThat(value("vllm:request_decode_time_seconds_sum", "")).isEqualTo(2, Offset.offset(1e-9));
+        assertThat(value("vllm:request_time_per_output_token_seconds_sum", "")).isEqualTo(1, Offset.offset(1e-9));
+        assertThat(value("vllm:request_prefill_kv_computed_tokens_sum", "")).isEqualTo(800);
+        assertThat(value("vllm:request_success_total", "finished_reason=\"stop\""))
+                .isEqualTo(1);
+    }
+
+    @Test
+    void anAbortedRequestCountsButItsTimesDoNot() {
+        recorder.onFinished(Timelines.finished(new PrefillRecord(5, 0, 0), 2), FinishReason.ABORT);
+        assertThat(value("vllm:request_success_total", "abort")).isEqualTo(1);
+        assertThat(value("vllm:e2e_request_latency_seconds_count", "")).isZero();
+    }
+
+    @Test
+    void lookupsOfPreemptedRequestsAreNotPartOfTheHitRate() {
+        recorder.onLocalLookup(100, 40, false);
+        recorder.onLocalLookup(100, 90, true);
+        recorder.onExternalLookup(60, 30, false);
+        recorder.onExternalLookup(60, 60, true);
+        assertThat(value("vllm:prefix_cache_queries_total", "")).isEqualTo(100);
+        assertThat(value("vllm:prefix_cache_hits_total", "")).isEqualTo(40);
+        assertThat(value("vllm:external_prefix_cache_hits_total", "")).isEqualTo(30);
+        assertThat(recorder.prefixHitRate()).isEqualTo(0.4);
+    }
+
+    @Test
+    void theHitRateForgetsWhatIsOlderThanItsWindow() {
+        PrefixHitRate rate = new PrefixHitRate(5);
+        int[][] updates = {{1, 20, 9}, {4, 80, 16}, {1, 10, 2}, {11, 20, 10}, {22, 40, 30}};
+        double[] expected = {.45, .25, .2, .5, .75};
+        for (int i = 0; i < updates.length; i++) {
+            rate.observe(updates[i][0], updates[i][1], updates[i][2]);
+            rate.observe(0, 1000, 1000);
+            assertThat(rate.rate()).isEqualTo(expected[i], Offset.offset(1e-12));
+        }
+    }
+
+    @Test
+    void everythingIsThereFromTheStartAtZero() {
+        VirtualClock clock = new VirtualClock();
+        SchedulerGauges.register(
+                registry,
+                () -> new SchedulerSnapshot(2, 3, 4, 5, 10, 1, 0, 0, clock.monotonicNanos()),
+                clock,
+                "m",
+                16,
+                true);
+        String page = registry.scrape();
+        assertThat(value(page, "vllm:num_requests_waiting", "")).isEqualTo(7);
+        assertThat(value(page, "vllm:kv_cache_usage_perc", "")).isEqualTo(0.5);
+        assertThat(page).contains("vllm:cache_config_info{").contains("num_gpu_blocks=\"11\"");
+        for (String name : new String[] {
+            "vllm:generation_tokens_total", "vllm:num_preemptions_total", "vllm:time_to_first_token_seconds_count"
+        }) {
+            assertThat(value(page, name, "model_name=\"m\"")).isZero();
+        }
+        assertThat(page).contains("vllm:time_to_first_token_seconds_bucket").contains("le=\"2560.0\"");
+    }
+
+    @Test
+    void everyScrapeAddsUpWhileRecordsComeIn() throws Exception {
+        PrefillRecord record = new PrefillRecord(7, 2, 1);
+        RequestTimeline request = Timelines.finished(record, 1);
+        try (var pool = Executors.newSingleThreadExecutor()) {
+            Future<?> writer = pool.submit(() -> {
+                for (int i = 0; i < 200_000; i++) {
+                    recorder.onPrefilled(request, record);
+                }
+            });
+            while (!writer.isDone()) {
+                String page = registry.scrape();
+                assertThat(value(page, "vllm:prompt_tokens_by_source_total", ""))
+                        .isEqualTo(value(page, "vllm:prompt_tokens_total", ""));
+            }
+            writer.get();
+        }
+        assertThat(value("vllm:prompt_tokens_total", "")).isEqualTo(7 * 200_000);
+    }
+}
