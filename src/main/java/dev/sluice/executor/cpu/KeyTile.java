@@ -35,6 +35,7 @@ final class KeyTile {
         to = toKey;
         groupCount = 0;
         int blockSize = arena.blockSize();
+        long stride = arena.valueStride();
         for (int index = (start + from) / blockSize; index * blockSize < start + to; index++) {
             long offset = arena.block(blocks[index]);
             int first = index * blockSize - start;
@@ -47,10 +48,13 @@ final class KeyTile {
             int keyFrom = Math.max(first, from);
             int keyTo = Math.min(first + blockSize, to);
             long value = offset + arena.valueOffset(keyFrom - first);
-            for (int key = keyFrom; key < keyTo; key++) {
-                values[key] = value;
-                value += arena.valueStride();
-            }
+            fill(values, keyFrom, keyTo, value, stride);
+        }
+    }
+
+    private static void fill(long[] target, int from, int to, long first, long stride) {
+        for (int i = from; i < to; i++) {
+            target[i] = first + (i - from) * stride; // no sum that is carried along: iterations are independent
         }
     }
 

@@ -28,21 +28,22 @@ final class Lanes {
     private static final FloatVector NEXT_BYTE_BIAS = FloatVector.broadcast(FLOATS, 32_768 + 128);
     private static final IntVector HIGH_HALF = IntVector.broadcast(INTS, 0xffff0000);
 
+    // Operands of FastExp: fields, because a constant made in a loop costs the compiler more than its own operation.
     static final FloatVector ZERO = constant(0);
     static final FloatVector ONE = constant(1);
-    private static final FloatVector MIN = constant(FastExp.MIN);
-    private static final FloatVector MAX = constant(FastExp.MAX);
-    private static final FloatVector LOG2_E = constant(FastExp.LOG2_E);
-    private static final FloatVector ROUNDER = constant(FastExp.ROUNDER);
-    private static final FloatVector LN2_HIGH = constant(FastExp.LN2_HIGH);
-    private static final FloatVector LN2_LOW = constant(FastExp.LN2_LOW);
-    private static final FloatVector P0 = constant(FastExp.P0);
-    private static final FloatVector P1 = constant(FastExp.P1);
-    private static final FloatVector P2 = constant(FastExp.P2);
-    private static final FloatVector P3 = constant(FastExp.P3);
-    private static final FloatVector P4 = constant(FastExp.P4);
-    private static final FloatVector P5 = constant(FastExp.P5);
-    private static final IntVector ONE_BITS = IntVector.broadcast(INTS, FastExp.ONE_BITS);
+    static final FloatVector MIN = constant(FastExp.MIN);
+    static final FloatVector MAX = constant(FastExp.MAX);
+    static final FloatVector LOG2_E = constant(FastExp.LOG2_E);
+    static final FloatVector ROUNDER = constant(FastExp.ROUNDER);
+    static final FloatVector LN2_HIGH = constant(FastExp.LN2_HIGH);
+    static final FloatVector LN2_LOW = constant(FastExp.LN2_LOW);
+    static final FloatVector P0 = constant(FastExp.P0);
+    static final FloatVector P1 = constant(FastExp.P1);
+    static final FloatVector P2 = constant(FastExp.P2);
+    static final FloatVector P3 = constant(FastExp.P3);
+    static final FloatVector P4 = constant(FastExp.P4);
+    static final FloatVector P5 = constant(FastExp.P5);
+    static final IntVector ONE_BITS = IntVector.broadcast(INTS, FastExp.ONE_BITS);
 
     private Lanes() {}
 
@@ -69,30 +70,6 @@ final class Lanes {
     /** Moves the two upper bytes of each word to where the two lower ones were. */
     static IntVector upperBytes(IntVector words) {
         return words.lanewise(VectorOperators.LSHR, 16);
-    }
-
-    /** {@link FastExp#exp}, step by step. */
-    static FloatVector exp(FloatVector x) {
-        FloatVector c = x.max(MIN).min(MAX);
-        FloatVector rounded = c.fma(LOG2_E, ROUNDER);
-        FloatVector n = rounded.sub(ROUNDER);
-        FloatVector r = n.fma(LN2_HIGH, c);
-        r = n.fma(LN2_LOW, r);
-        FloatVector p = r.fma(P0, P1);
-        p = p.fma(r, P2);
-        p = p.fma(r, P3);
-        p = p.fma(r, P4);
-        p = p.fma(r, P5);
-        FloatVector power = rounded.reinterpretAsInts()
-                .lanewise(VectorOperators.LSHL, 23)
-                .add(ONE_BITS)
-                .reinterpretAsFloats();
-        return p.fma(r.mul(r), r).add(ONE).mul(power);
-    }
-
-    /** {@link FastExp#weight}. */
-    static FloatVector weight(FloatVector x) {
-        return exp(x).blend(ZERO, x.lt(MIN));
     }
 
     static FloatVector constant(float value) {

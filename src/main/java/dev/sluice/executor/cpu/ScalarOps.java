@@ -119,7 +119,7 @@ final class ScalarOps implements TensorOps {
             float[] scores, int at, int from, int to, int rangeFrom, int rangeTo, float[] max, float[] sum, int row) {
         float largest = Float.NEGATIVE_INFINITY;
         for (int i = from; i < to; i++) {
-            largest = Math.max(largest, scores[at + i]);
+            largest = scores[at + i] > largest ? scores[at + i] : largest; // passes NaN by: its weight will tell
         }
         float[] partial = new float[PARTIAL_SUMS];
         Arrays.fill(scores, at + rangeFrom, at + from, 0);

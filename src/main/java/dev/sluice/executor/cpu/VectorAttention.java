@@ -13,8 +13,6 @@ import jdk.incubator.vector.VectorOperators;
  */
 final class VectorAttention {
 
-    private static final int PARTIAL_SUMS = 16;
-
     private VectorAttention() {}
 
     /** Scores of four queries against two vectors of keys. */
@@ -98,28 +96,12 @@ final class VectorAttention {
     }
 
     static float max(float[] values, int from, int to) {
-        FloatVector largest = Lanes.constant(Float.NEGATIVE_INFINITY);
+        FloatVector largest = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
         for (int i = from; i < to; i += Lanes.COUNT) {
-            largest = largest.max(FloatVector.fromArray(FLOATS, values, i));
+            FloatVector x = FloatVector.fromArray(FLOATS, values, i);
+            largest = largest.blend(x, x.compare(VectorOperators.GT, largest));
         }
         return largest.reduceLanes(VectorOperators.MAX);
-    }
-
-    /**
-     * Replaces values by their weights and adds these into 16 partial sums, as {@link ScalarOps#softmax} does; from and
-     * to are 16 apart or a multiple of that.
-     */
-    static void weights(float[] values, int from, int to, float max, float[] partial, int partialAt) {
-        for (int lane = 0; lane < PARTIAL_SUMS; lane += Lanes.COUNT) {
-            FloatVector sum = FloatVector.zero(FLOATS);
-            for (int i = from + lane; i < to; i += PARTIAL_SUMS) {
-                FloatVector weight =
-                        Lanes.weight(FloatVector.fromArray(FLOATS, values, i).sub(max));
-                weight.intoArray(values, i);
-                sum = sum.add(weight);
-            }
-            sum.intoArray(partial, partialAt + lane);
-        }
     }
 
     /** Weighted sums of two vectors of value elements for four rows. */

@@ -94,11 +94,7 @@ final class VectorOps implements TensorOps {
 
     @Override
     public void gate(float[] values, int gate, int up, int count) {
-        for (int i = 0; i < count; i += Lanes.COUNT) {
-            FloatVector x = FloatVector.fromArray(FLOATS, values, gate + i);
-            FloatVector y = FloatVector.fromArray(FLOATS, values, up + i);
-            x.div(Lanes.exp(x.neg()).add(Lanes.ONE)).mul(y).intoArray(values, gate + i);
-        }
+        VectorExp.gate(values, gate, up, count);
     }
 
     @Override
@@ -159,7 +155,7 @@ final class VectorOps implements TensorOps {
         float largest = VectorAttention.max(scores, at + rangeFrom, at + rangeTo);
         float[] partial = scores; // the row's own margin is free by now
         int margin = at - KeyTile.LEAD;
-        VectorAttention.weights(scores, at + rangeFrom, at + rangeTo, largest, partial, margin);
+        VectorExp.weights(scores, at + rangeFrom, at + rangeTo, largest, partial, margin);
         max[row] = largest;
         sum[row] = ScalarOps.foldPartialSums(partial, margin);
     }
