@@ -39,6 +39,8 @@ final class EngineDeath {
     private void exit() {
         Thread orderly =
                 Threads.named("sluice-exit", () -> System.exit(SpringApplication.exit(context, () -> EXIT_CODE)));
+        orderly.setDaemon(
+                false); // closing the context ends all other such threads, and the process must not end with them
         orderly.start();
         Threads.named("sluice-exit-timer", () -> {
                     try {

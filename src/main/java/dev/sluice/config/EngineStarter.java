@@ -11,6 +11,8 @@ import dev.sluice.metrics.EngineLog;
 import dev.sluice.metrics.RequestMetricsRecorder;
 import dev.sluice.metrics.SchedulerGauges;
 import dev.sluice.model.Model;
+import dev.sluice.model.ModelFormatException;
+import dev.sluice.model.hub.HubException;
 import dev.sluice.request.FailureKind;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.Threads;
@@ -25,7 +27,7 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.springframework.beans.factory.BeanCreationException;
+import org.springframework.beans.BeansException;
 import org.springframework.context.ApplicationContext;
 import org.springframework.context.SmartLifecycle;
 
@@ -96,14 +98,25 @@ final class EngineStarter implements SmartLifecycle {
                 state.enter(Stage.READY);
                 announce(clock.monotonicNanos() - start);
             }
-        } catch (BeanCreationException e) {
-            death.startFailed(String.valueOf(e.getMostSpecificCause().getMessage()));
-        } catch (RuntimeException | OutOfMemoryError e) {
-            death.startFailed(
-                    e instanceof OutOfMemoryError
-                            ? "there is not enough memory: " + e.getMessage()
-                            : String.valueOf(e.getMessage()));
+        } catch (OutOfMemoryError e) {
+            death.startFailed("there is not enough memory: " + e.getMessage());
+        } catch (RuntimeException e) {
+            death.startFailed(reason(e));
         }
+    }
+
+    /** The sentence that was written for the operator, from under the framework's wrapping. */
+    private static String reason(Throwable failure) {
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            if (cause instanceof ModelFormatException
+                    || cause instanceof HubException
+                    || cause instanceof IllegalArgumentException) {
+                return String.valueOf(cause.getMessage());
+            }
+        }
+        return failure instanceof BeansException beans
+                ? String.valueOf(beans.getMostSpecificCause())
+                : String.valueOf(failure);
     }
 
     private ApiRooms rooms(ContinuousBatchingScheduler loop) {
