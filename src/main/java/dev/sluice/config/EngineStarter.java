@@ -101,7 +101,9 @@ final class EngineStarter implements SmartLifecycle {
         } catch (OutOfMemoryError e) {
             death.startFailed("there is not enough memory: " + e.getMessage());
         } catch (RuntimeException e) {
-            death.startFailed(reason(e));
+            if (running) { // a start that is interrupted by the end has not failed
+                death.startFailed(reason(e));
+            }
         }
     }
 
@@ -144,6 +146,7 @@ final class EngineStarter implements SmartLifecycle {
                 context.getBean(ModelNames.class).first(),
                 context.getBean(ModelExecutor.class).spec().kv().blockSize(),
                 properties.kv().prefixCaching());
+        AdmissionMeters.register(registry, context.getBean(AdmissionControl.class));
         EngineLog log = new EngineLog(context.getBean(RequestMetricsRecorder.class), loop::snapshot);
         Threads.named("sluice-engine-log", () -> {
                     try {

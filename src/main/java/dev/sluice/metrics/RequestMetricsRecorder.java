@@ -30,7 +30,7 @@ public final class RequestMetricsRecorder implements LifecycleListener {
     private final DistributionSummary generationTokens;
     private final DistributionSummary maxTokens;
     private final DistributionSummary prefillComputed;
-    private final DistributionSummary iterationTokens;
+    private final IterationTokens iterationTokens;
     private final DistributionSummary stepSeconds;
 
     /** Registers all meters, at zero. */
@@ -50,7 +50,8 @@ public final class RequestMetricsRecorder implements LifecycleListener {
         generationTokens = histogram(registry, tags, MeterNames.REQUEST_GENERATION_TOKENS, lengths);
         maxTokens = histogram(registry, tags, MeterNames.REQUEST_MAX_TOKENS, lengths);
         prefillComputed = histogram(registry, tags, MeterNames.PREFILL_COMPUTED, lengths);
-        iterationTokens = histogram(registry, tags, MeterNames.ITERATION_TOKENS, Buckets.ITERATION);
+        iterationTokens = new IterationTokens(modelName);
+        registry.getPrometheusRegistry().register(iterationTokens);
         stepSeconds = histogram(registry, tags, MeterNames.STEP_SECONDS, Buckets.STEP);
     }
 
@@ -131,7 +132,7 @@ public final class RequestMetricsRecorder implements LifecycleListener {
 
     @Override
     public void onStep(int sequences, int promptTokensComputed, int outputTokens, long nanos) {
-        iterationTokens.record(promptTokensComputed + (double) outputTokens);
+        iterationTokens.observe(promptTokensComputed + outputTokens);
         stepSeconds.record(nanos * NANOS);
     }
 }

@@ -109,6 +109,16 @@ class RequestMetricsRecorderTest {
     }
 
     @Test
+    void tokensPerStepKeepTheNameThatDashboardsKnow() {
+        recorder.onStep(3, 20, 2, 1_000_000);
+        recorder.onStep(3, 0, 3, 1_000_000);
+        assertThat(value("vllm:iteration_tokens_total_count", "")).isEqualTo(2);
+        assertThat(value("vllm:iteration_tokens_total_sum", "")).isEqualTo(25);
+        assertThat(value("vllm:iteration_tokens_total_bucket", "le=\"8.0\"")).isEqualTo(1);
+        assertThat(value("sluice_step_seconds_count", "")).isEqualTo(2);
+    }
+
+    @Test
     void theHitRateForgetsWhatIsOlderThanItsWindow() {
         PrefixHitRate rate = new PrefixHitRate(5);
         int[][] updates = {{1, 20, 9}, {4, 80, 16}, {1, 10, 2}, {11, 20, 10}, {22, 40, 30}};
