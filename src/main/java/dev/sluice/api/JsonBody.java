@@ -80,7 +80,9 @@ final class JsonBody {
             node = MAPPER.readTree(bytes);
         } catch (StreamConstraintsException e) {
             throw ApiError.invalid(
-                            null, "invalid_json", "the body is too deep, too long, or has a name or number that is")
+                            null,
+                            "invalid_json",
+                            "the body exceeds a limit: 64 levels, 2,000,000 tokens, names of 256 and numbers of 64 characters")
                     .asException();
         } catch (JacksonException e) {
             String where =

@@ -105,7 +105,7 @@ final class SamplingReader {
             Fields fields, SamplingParams.Builder builder, int longestPrompt, @Nullable Integer limit, String param) {
         int room = model.contextLength() - longestPrompt;
         if (room < 1 || (limit != null && limit > room)) {
-            String asked = limit == null ? "" : " and " + limit + " tokens of output";
+            String asked = limit == null ? "" : ", and " + limit + " of output are asked for";
             throw ApiError.invalid(
                             limit == null || room < 1 ? param : "max_tokens",
                             "context_length_exceeded",

@@ -118,9 +118,7 @@ public final class SchedulerLoop {
             verifyBooks();
             audited = true;
         }
-        if (work > 0 || batch.size() == 0) {
-            snapshot = takeSnapshot();
-        }
+        snapshot = takeSnapshot();
         batch.clear();
         return work;
     }
