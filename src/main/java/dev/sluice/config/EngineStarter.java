@@ -28,14 +28,15 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.beans.BeansException;
+import org.springframework.beans.factory.SmartInitializingSingleton;
 import org.springframework.context.ApplicationContext;
 import org.springframework.context.SmartLifecycle;
 
 /**
- * Has the engine made after the HTTP server is up, tries it with a real generation, and opens the door. At the end it
+ * Has the engine made while the HTTP server comes up, tries it with a real generation, and opens the door. At the end it
  * closes the door first and lets what runs finish.
  */
-final class EngineStarter implements SmartLifecycle {
+final class EngineStarter implements SmartInitializingSingleton, SmartLifecycle {
 
     private static final Logger LOG = LoggerFactory.getLogger(EngineStarter.class);
     private static final long POLL_MILLIS = 20;
@@ -72,10 +73,16 @@ final class EngineStarter implements SmartLifecycle {
         return Integer.MAX_VALUE;
     }
 
+    /** Begins as soon as the other beans are there, beside the start of the web server. */
     @Override
-    public void start() {
+    public void afterSingletonsInstantiated() {
         running = true;
         Threads.named("sluice-starter", this::startEngine).start();
+    }
+
+    @Override
+    public void start() {
+        // begun already; only the end needs an order
     }
 
     @Override

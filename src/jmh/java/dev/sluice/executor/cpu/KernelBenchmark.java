@@ -10,6 +10,7 @@ import dev.sluice.testkit.PlanDriver.Run;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
 import java.util.Random;
 import java.util.function.IntConsumer;
 import jdk.incubator.vector.FloatVector;
@@ -28,6 +29,9 @@ public final class KernelBenchmark {
     private static final int INPUTS = 2048;
     private static final int OUTPUTS = 8192;
     private static final long FAR_BYTES = 640L << 20; // what caches cannot hold, also when they are large
+
+    private static final com.sun.management.ThreadMXBean THREADS =
+            (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
 
     private final Workers workers;
     private final int threads;
@@ -134,13 +138,21 @@ public final class KernelBenchmark {
         while (runs[0].computed < context) {
             driver.step(512, runs);
         }
-        double time = best(i -> driver.step(1, runs), 256);
+        long allocated = THREADS.getTotalThreadAllocatedBytes();
+        int[] steps = {0};
+        double time = best(
+                i -> {
+                    driver.step(1, runs);
+                    steps[0]++;
+                },
+                256);
+        allocated = (THREADS.getTotalThreadAllocatedBytes() - allocated) / steps[0];
         double products = products(spec, weights, batch);
         long bytes = productBytes(weights);
         double bound = bytes / readBandwidth(bytes);
         print(
                 "decode at %4d, batch %2d: step %.3f ms, %5.0f tokens/s; products %.3f ms; reading %d MB takes %.3f ms,"
-                        + " %.0f %% of the products, %.0f %% of the step%n",
+                        + " %.0f %% of the products, %.0f %% of the step; %d bytes allocated a step%n",
                 context,
                 batch,
                 time * 1e3,
@@ -149,7 +161,8 @@ public final class KernelBenchmark {
                 bytes / 1_000_000,
                 bound * 1e3,
                 100 * bound / products,
-                100 * bound / time);
+                100 * bound / time,
+                allocated);
     }
 
     /** All matrix products of one step and nothing else. */

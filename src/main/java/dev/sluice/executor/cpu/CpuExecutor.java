@@ -65,13 +65,7 @@ public final class CpuExecutor implements ModelExecutor {
      * @throws ModelFormatException if a tensor is missing or has the wrong shape
      */
     public CpuExecutor(ModelSpec model, WeightMap weights, KvLayout layout, int contextLength, CpuSettings settings) {
-        this(
-                model,
-                weights,
-                layout,
-                contextLength,
-                settings,
-                VectorOps.isSupported() ? new VectorOps() : new ScalarOps());
+        this(model, weights, layout, contextLength, settings, TensorOps.best());
     }
 
     @SuppressWarnings("MustBeClosedChecker") // the executor owns the memory

@@ -121,16 +121,17 @@ final class ScalarOps implements TensorOps {
         for (int i = from; i < to; i++) {
             largest = scores[at + i] > largest ? scores[at + i] : largest; // passes NaN by: its weight will tell
         }
-        float[] partial = new float[PARTIAL_SUMS];
+        int partial = at - KeyTile.LEAD; // the row's own margin is free by now
+        Arrays.fill(scores, partial, partial + PARTIAL_SUMS, 0);
         Arrays.fill(scores, at + rangeFrom, at + from, 0);
         Arrays.fill(scores, at + to, at + rangeTo, 0);
         for (int i = from; i < to; i++) {
             float weight = FastExp.weight(scores[at + i] - largest);
             scores[at + i] = weight;
-            partial[i % PARTIAL_SUMS] += weight;
+            scores[partial + i % PARTIAL_SUMS] += weight;
         }
         max[row] = largest;
-        sum[row] = foldPartialSums(partial, 0);
+        sum[row] = foldPartialSums(scores, partial);
     }
 
     /** Adds 16 partial sums in the one order that all widths share. */

@@ -2,6 +2,7 @@ package dev.sluice.executor.cpu;
 
 import dev.sluice.executor.cpu.PackedMatrix.Format;
 import java.lang.foreign.MemorySegment;
+import org.slf4j.LoggerFactory;
 
 /**
  * The arithmetic of the decoder that is worth a vector instruction.
@@ -11,6 +12,19 @@ import java.lang.foreign.MemorySegment;
  * depend on what is computed beside it.
  */
 sealed interface TensorOps permits ScalarOps, VectorOps {
+
+    /** The fastest that this JVM has. */
+    static TensorOps best() {
+        try {
+            if (VectorOps.isSupported()) {
+                return new VectorOps();
+            }
+        } catch (NoClassDefFoundError e) {
+            LoggerFactory.getLogger(TensorOps.class)
+                    .warn("no Vector API: start the JVM with --add-modules jdk.incubator.vector, or expect a crawl");
+        }
+        return new ScalarOps();
+    }
 
     /** What computes, for logs. */
     String description();

@@ -19,13 +19,13 @@ final class VectorExp {
     private VectorExp() {}
 
     /**
-     * Replaces values by {@code FastExp.weight(value - max)} and adds these into 16 partial sums; from and to are 16
+     * Replaces values by {@code FastExp.weight(value - max)} and adds these into 16 partial sums in the same array; from and to are 16
      * apart or a multiple of that.
      */
-    static void weights(float[] values, int from, int to, float max, float[] partial, int partialAt) {
+    static void weights(float[] values, int from, int to, float max, int partialAt) {
         FloatVector largest = FloatVector.broadcast(FLOATS, max);
         for (int lane = 0; lane < PARTIAL_SUMS; lane += Lanes.COUNT) {
-            FloatVector sum = Lanes.ZERO;
+            FloatVector sum = FloatVector.zero(FLOATS); // a field would force the sum into a box
             for (int i = from + lane; i < to; i += PARTIAL_SUMS) {
                 FloatVector x = FloatVector.fromArray(FLOATS, values, i).sub(largest);
                 VectorMask<Float> tooSmall = x.compare(VectorOperators.LT, Lanes.MIN);
@@ -44,7 +44,7 @@ final class VectorExp {
                 weight.intoArray(values, i);
                 sum = sum.add(weight);
             }
-            sum.intoArray(partial, partialAt + lane);
+            sum.intoArray(values, partialAt + lane);
         }
     }
 

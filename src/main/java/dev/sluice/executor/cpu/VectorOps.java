@@ -153,11 +153,10 @@ final class VectorOps implements TensorOps {
         Arrays.fill(scores, at + rangeFrom, at + from, Float.NEGATIVE_INFINITY);
         Arrays.fill(scores, at + to, at + rangeTo, Float.NEGATIVE_INFINITY);
         float largest = VectorAttention.max(scores, at + rangeFrom, at + rangeTo);
-        float[] partial = scores; // the row's own margin is free by now
-        int margin = at - KeyTile.LEAD;
-        VectorExp.weights(scores, at + rangeFrom, at + rangeTo, largest, partial, margin);
+        int partial = at - KeyTile.LEAD; // the row's own margin is free by now
+        VectorExp.weights(scores, at + rangeFrom, at + rangeTo, largest, partial);
         max[row] = largest;
-        sum[row] = ScalarOps.foldPartialSums(partial, margin);
+        sum[row] = ScalarOps.foldPartialSums(scores, partial);
     }
 
     @Override
