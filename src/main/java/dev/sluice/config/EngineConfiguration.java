@@ -2,12 +2,7 @@ package dev.sluice.config;
 
 import dev.sluice.admission.AdmissionControl;
 import dev.sluice.admission.AdmissionSettings;
-import dev.sluice.executor.ExecutorSpec;
 import dev.sluice.executor.ModelExecutor;
-import dev.sluice.executor.cpu.CpuExecutor;
-import dev.sluice.executor.cpu.CpuSettings;
-import dev.sluice.executor.sim.FaultPlan;
-import dev.sluice.executor.sim.SimulatedExecutor;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
 import dev.sluice.kv.KvCacheListener;
@@ -45,8 +40,8 @@ class EngineConfiguration {
     }
 
     @Bean
-    Model model(ModelOpener opener) {
-        return opener.open();
+    Model model(EngineForge forge) {
+        return forge.model();
     }
 
     @Bean
@@ -54,47 +49,9 @@ class EngineConfiguration {
         return PromptEncoder.of(model, clock);
     }
 
-    @Bean
-    KvLayout kvLayout(Model model) {
-        SluiceProperties.Kv kv = properties.kv();
-        if (kv.blocks() > 0) {
-            return new KvLayout(kv.blocks() + 1, kv.blockSize());
-        }
-        long blockBytes = CpuExecutor.blockBytes(model.spec(), kv.blockSize());
-        long blocks = kv.memory().toBytes() / blockBytes;
-        if (blocks < 2) {
-            throw new IllegalArgumentException(
-                    "sluice.kv.memory of " + kv.memory().toBytes() + " bytes is too small: one block of "
-                            + kv.blockSize() + " tokens takes " + blockBytes + " bytes");
-        }
-        return new KvLayout((int) Math.min(blocks, 1 << 24), kv.blockSize());
-    }
-
-    /** The context that is served: the model's, the configured one, or what the cache can hold, whichever is least. */
-    private int contextLength(Model model, KvLayout layout) {
-        int configured = properties.model().maxContext();
-        long held = (long) layout.usableBlocks() * layout.blockSize();
-        int context = (int) Math.min(model.spec().contextLength(), held);
-        return configured == 0 ? context : Math.min(context, configured);
-    }
-
     @Bean(destroyMethod = "close")
-    ModelExecutor executor(Model model, KvLayout kvLayout) {
-        int context = contextLength(model, kvLayout);
-        return switch (properties.executor().type()) {
-            case CPU -> {
-                int threads = properties.executor().cpu().threads();
-                CpuSettings settings = new CpuSettings(
-                        threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
-                        properties.scheduler().maxBatchedTokens(),
-                        properties.scheduler().maxSequences());
-                yield new CpuExecutor(model.spec(), model.weights(), kvLayout, context, settings);
-            }
-            case SIMULATOR ->
-                new SimulatedExecutor(
-                        new ExecutorSpec("simulator", "no model", model.spec().vocabularySize(), context, kvLayout),
-                        FaultPlan.NONE);
-        };
+    ModelExecutor executor(EngineForge forge) {
+        return forge.executor();
     }
 
     @Bean
@@ -164,7 +121,8 @@ class EngineConfiguration {
     }
 
     @Bean
-    AdmissionControl admissionControl(SchedulerSettings settings, KvLayout layout, Clock clock) {
+    AdmissionControl admissionControl(SchedulerSettings settings, ModelExecutor executor, Clock clock) {
+        KvLayout layout = executor.spec().kv();
         SluiceProperties.Admission admission = properties.admission();
         long tokens = admission.maxQueuedTokens() > 0
                 ? admission.maxQueuedTokens()

@@ -33,8 +33,8 @@ import org.springframework.context.ApplicationContext;
 import org.springframework.context.SmartLifecycle;
 
 /**
- * Has the engine made while the HTTP server comes up, tries it with a real generation, and opens the door. At the end it
- * closes the door first and lets what runs finish.
+ * Puts the engine together while the HTTP server comes up, and opens the door. At the end it closes the door first and
+ * lets what runs finish.
  */
 final class EngineStarter implements SmartInitializingSingleton, SmartLifecycle {
 
@@ -93,9 +93,9 @@ final class EngineStarter implements SmartInitializingSingleton, SmartLifecycle 
     private void startEngine() {
         try {
             long start = clock.monotonicNanos();
-            ContinuousBatchingScheduler loop = context.getBean(ContinuousBatchingScheduler.class);
+            context.getBean(Model.class);
             state.enter(Stage.WARMING_UP);
-            WarmUp.run(context.getBean(ModelExecutor.class));
+            ContinuousBatchingScheduler loop = context.getBean(ContinuousBatchingScheduler.class);
             registerMeters(loop);
             loop.start();
             scheduler.set(loop);

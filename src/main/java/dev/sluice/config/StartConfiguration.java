@@ -23,23 +23,13 @@ class StartConfiguration {
     }
 
     @Bean
-    LoadProgress loadProgress(Clock clock) {
-        return new LoadProgress(clock);
-    }
-
-    @Bean
-    EngineState engineState(LoadProgress progress) {
-        return new EngineState(progress);
+    EngineState engineState(EngineForge forge) {
+        return new EngineState(forge.progress());
     }
 
     @Bean
     EngineDeath engineDeath(ConfigurableApplicationContext context, EngineState state) {
         return new EngineDeath(context, state);
-    }
-
-    @Bean
-    ModelOpener modelOpener(SluiceProperties properties, LoadProgress progress) {
-        return new ModelOpener(properties.model(), progress);
     }
 
     @Lazy

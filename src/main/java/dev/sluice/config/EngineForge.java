@@ -1,0 +1,121 @@
+package dev.sluice.config;
+
+import dev.sluice.executor.ExecutorSpec;
+import dev.sluice.executor.ModelExecutor;
+import dev.sluice.executor.cpu.CpuExecutor;
+import dev.sluice.executor.cpu.CpuSettings;
+import dev.sluice.executor.sim.FaultPlan;
+import dev.sluice.executor.sim.SimulatedExecutor;
+import dev.sluice.kv.KvLayout;
+import dev.sluice.model.Model;
+import dev.sluice.runtime.SystemClock;
+import dev.sluice.runtime.Threads;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import org.springframework.boot.context.properties.bind.Binder;
+import org.springframework.context.ApplicationContextInitializer;
+import org.springframework.context.ConfigurableApplicationContext;
+import org.springframework.core.env.Environment;
+
+/**
+ * Opens the model, makes the executor and tries it, on a thread of its own. None of this needs a bean, so it begins before
+ * Spring looks for any: half of the time to the first answer is saved.
+ */
+final class EngineForge {
+
+    private final CompletableFuture<Model> model = new CompletableFuture<>();
+    private final CompletableFuture<ModelExecutor> executor = new CompletableFuture<>();
+    private final LoadProgress progress = new LoadProgress(new SystemClock());
+
+    /** Registered in {@code META-INF/spring.factories}. */
+    static final class Initializer implements ApplicationContextInitializer<ConfigurableApplicationContext> {
+
+        @Override
+        public void initialize(ConfigurableApplicationContext context) {
+            EngineForge forge = new EngineForge();
+            Environment environment = context.getEnvironment();
+            Threads.named("sluice-forge", () -> forge.work(environment)).start();
+            context.getBeanFactory().registerSingleton("engineForge", forge);
+        }
+    }
+
+    /** How far the model's download is. */
+    LoadProgress progress() {
+        return progress;
+    }
+
+    /** Waits for the model. */
+    Model model() {
+        return await(model);
+    }
+
+    /** Waits for the executor, which has shown then that it can generate. */
+    ModelExecutor executor() {
+        return await(executor);
+    }
+
+    /** Settings are read here without their constraints: values that break one stop the context, and with it the process. */
+    private void work(Environment environment) {
+        try {
+            SluiceProperties properties = Binder.get(environment).bindOrCreate("sluice", SluiceProperties.class);
+            Model opened = new ModelOpener(properties.model(), progress).open();
+            model.complete(opened);
+            ModelExecutor made = executor(properties, opened, layout(properties.kv(), opened));
+            WarmUp.run(made);
+            executor.complete(made);
+        } catch (RuntimeException | OutOfMemoryError e) {
+            model.completeExceptionally(e);
+            executor.completeExceptionally(e);
+        }
+    }
+
+    private static KvLayout layout(SluiceProperties.Kv kv, Model model) {
+        if (kv.blocks() > 0) {
+            return new KvLayout(kv.blocks() + 1, kv.blockSize());
+        }
+        long blockBytes = CpuExecutor.blockBytes(model.spec(), kv.blockSize());
+        long blocks = kv.memory().toBytes() / blockBytes;
+        if (blocks < 2) {
+            throw new IllegalArgumentException(
+                    "sluice.kv.memory of " + kv.memory().toBytes() + " bytes is too small: one block of "
+                            + kv.blockSize() + " tokens takes " + blockBytes + " bytes");
+        }
+        return new KvLayout((int) Math.min(blocks, 1 << 24), kv.blockSize());
+    }
+
+    private static ModelExecutor executor(SluiceProperties properties, Model model, KvLayout layout) {
+        int context = contextLength(properties.model().maxContext(), model, layout);
+        return switch (properties.executor().type()) {
+            case CPU -> {
+                int threads = properties.executor().cpu().threads();
+                CpuSettings settings = new CpuSettings(
+                        threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
+                        properties.scheduler().maxBatchedTokens(),
+                        properties.scheduler().maxSequences());
+                yield new CpuExecutor(model.spec(), model.weights(), layout, context, settings);
+            }
+            case SIMULATOR ->
+                new SimulatedExecutor(
+                        new ExecutorSpec("simulator", "no model", model.spec().vocabularySize(), context, layout),
+                        FaultPlan.NONE);
+        };
+    }
+
+    /** The context that is served: the model's, the configured one, or what the cache can hold, whichever is least. */
+    private static int contextLength(int configured, Model model, KvLayout layout) {
+        long held = (long) layout.usableBlocks() * layout.blockSize();
+        int context = (int) Math.min(model.spec().contextLength(), held);
+        return configured == 0 ? context : Math.min(context, configured);
+    }
+
+    private static <T> T await(CompletableFuture<T> part) {
+        try {
+            return part.join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof OutOfMemoryError noMemory) {
+                throw noMemory;
+            }
+            throw e.getCause() instanceof RuntimeException cause ? cause : e;
+        }
+    }
+}
