@@ -6,6 +6,8 @@ import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
 import dev.sluice.kv.BlockHasher;
+import dev.sluice.kv.FinishedTransfer;
+import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvCache;
 import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
@@ -15,6 +17,7 @@ import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenEvent;
 import dev.sluice.request.TokenSink;
 import dev.sluice.runtime.SystemClock;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -50,7 +53,17 @@ public class SchedulerLoopBenchmark {
     public void start() {
         KvLayout layout = new KvLayout(SEQUENCES * (PROMPT + OUTPUT) / 16 + 2 * SEQUENCES, 16);
         SchedulerSettings settings = new SchedulerSettings(
-                SEQUENCES, 2048, 0, true, SchedulerSettings.Policy.FCFS, true, true, 0, 4096, 4096);
+                SEQUENCES,
+                2048,
+                0,
+                true,
+                SchedulerSettings.Policy.FCFS,
+                true,
+                true,
+                0,
+                SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
+                4096,
+                4096);
         loop = new SchedulerLoop(
                 settings,
                 new KvCache(layout, true, KvCacheListener.NONE),
@@ -88,6 +101,7 @@ public class SchedulerLoopBenchmark {
                         0,
                         null,
                         true,
+                        Integer.MAX_VALUE,
                         0,
                         Long.MAX_VALUE,
                         Long.MAX_VALUE),
@@ -106,12 +120,22 @@ public class SchedulerLoopBenchmark {
         private final PendingStep done = PendingStep.done(result);
 
         FreeExecutor(KvLayout layout) {
-            spec = new ExecutorSpec("free", "none", 32_000, 4096, layout);
+            spec = new ExecutorSpec("free", "none", 32_000, 4096, layout, 1);
         }
 
         @Override
         public ExecutorSpec spec() {
             return spec;
+        }
+
+        @Override
+        public HostPages allocateHostPages(int count) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public List<FinishedTransfer> pollTransfers() {
+            return List.of();
         }
 
         @Override

@@ -78,6 +78,7 @@ class EngineConfiguration {
                 properties.kv().prefixCaching(),
                 settings.reserveFullSequence(),
                 settings.watermark(),
+                SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
                 executor.spec().contextLength(),
                 settings.maxSequences() + properties.admission().maxQueuedRequests());
     }

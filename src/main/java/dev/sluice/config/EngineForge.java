@@ -1,6 +1,5 @@
 package dev.sluice.config;
 
-import dev.sluice.executor.ExecutorSpec;
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.executor.cpu.CpuExecutor;
 import dev.sluice.executor.cpu.CpuSettings;
@@ -96,8 +95,7 @@ final class EngineForge {
             }
             case SIMULATOR ->
                 new SimulatedExecutor(
-                        new ExecutorSpec("simulator", "no model", model.spec().vocabularySize(), context, layout),
-                        FaultPlan.NONE);
+                        SimulatedExecutor.spec(model.spec().vocabularySize(), context, layout), FaultPlan.NONE);
         };
     }
 

@@ -9,5 +9,7 @@ import dev.sluice.kv.KvLayout;
  * @param device human-readable description of the hardware
  * @param vocabularySize ids are in [0, vocabularySize)
  * @param contextLength longest sequence, prompt plus output, in tokens
+ * @param blockBytes bytes of one block: what a {@link dev.sluice.kv.HostPages page} must hold
  */
-public record ExecutorSpec(String name, String device, int vocabularySize, int contextLength, KvLayout kv) {}
+public record ExecutorSpec(
+        String name, String device, int vocabularySize, int contextLength, KvLayout kv, long blockBytes) {}

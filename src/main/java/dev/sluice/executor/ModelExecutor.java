@@ -1,5 +1,9 @@
 package dev.sluice.executor;
 
+import dev.sluice.kv.FinishedTransfer;
+import dev.sluice.kv.HostPages;
+import java.util.List;
+
 /**
  * The furnace: takes work orders, one at a time and in order, and answers with sampled tokens.
  *
@@ -12,12 +16,26 @@ public interface ModelExecutor extends AutoCloseable {
     ExecutorSpec spec();
 
     /**
-     * Starts one step. At most one step may be unfinished when this is called. The plan and the arrays it refers to
+     * Starts one step, which may consist of copies alone. At most one step may be unfinished when this is called. The plan and the arrays it refers to
      * stay untouched by the caller until {@link PendingStep#join} has returned.
      *
      * @throws ExecutorException if the step cannot even start
      */
     PendingStep submit(StepPlan plan);
+
+    /**
+     * Allocates the host memory that the copies of work orders refer to; at most once, before the first step that copies.
+     * It lives as long as the executor.
+     *
+     * @throws ExecutorException if there is not enough memory
+     */
+    HostPages allocateHostPages(int count);
+
+    /**
+     * The copies that have ended since the last call, those that a joined step waited for included; never waits. Each
+     * job of each plan given to {@link #submit} comes exactly once, even if the step itself failed.
+     */
+    List<FinishedTransfer> pollTransfers();
 
     /** Releases device, memory and threads; idempotent. */
     @Override

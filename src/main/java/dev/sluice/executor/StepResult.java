@@ -1,6 +1,5 @@
 package dev.sluice.executor;
 
-import dev.sluice.kv.TransferReport;
 import dev.sluice.request.TokenLogprobs;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -15,7 +14,6 @@ public final class StepResult {
     private @Nullable TokenLogprobs[] logprobs = new TokenLogprobs[0];
     private @Nullable String[] failures = new String[0];
     private int size;
-    private TransferReport transfers = TransferReport.NONE;
 
     /** Empties the result for a plan of the given size. */
     public void begin(int planSize) {
@@ -29,7 +27,6 @@ public final class StepResult {
         Arrays.fill(tokens, 0, size, NO_TOKEN);
         Arrays.fill(logprobs, 0, size, null);
         Arrays.fill(failures, 0, size, null);
-        transfers = TransferReport.NONE;
     }
 
     public void setToken(int index, int token) {
@@ -43,10 +40,6 @@ public final class StepResult {
     /** Marks one sequence as failed; {@code message} is fit for the client's eyes. */
     public void setFailure(int index, String message) {
         failures[index] = message;
-    }
-
-    public void setTransfers(TransferReport report) {
-        transfers = report;
     }
 
     public int size() {
@@ -64,9 +57,5 @@ public final class StepResult {
 
     public @Nullable String failure(int index) {
         return failures[index];
-    }
-
-    public TransferReport transfers() {
-        return transfers;
     }
 }

@@ -104,7 +104,9 @@ public final class KvCache {
             return;
         }
         for (int i = from; i < to; i++) {
-            pool.register(table.block(i), table.hash(i));
+            if (pool.hash(table.block(i)) == null) { // else another holder of a block computed anew was faster
+                pool.register(table.block(i), table.hash(i));
+            }
         }
         table.setRegistered(to);
         listener.onStored(table.chain(), from, to);

@@ -13,7 +13,7 @@ public interface ConnectorRequest {
     /** Prompt plus output so far. */
     int tokenCount();
 
-    /** Tokens whose keys and values are, or with this step will be, in blocks. */
+    /** Tokens whose keys and values are in blocks, or are being loaded into them. */
     int computedTokens();
 
     /** Number of full blocks whose content hash is known. */
@@ -24,4 +24,7 @@ public interface ConnectorRequest {
 
     /** False if the request asked not to read from any cache. */
     boolean readsCache();
+
+    /** Leading tokens that may be stored beyond the device. */
+    int maxOffloadTokens();
 }

@@ -1,20 +1,32 @@
 package dev.sluice.offload;
 
+import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.TransferPlan;
-import dev.sluice.kv.TransferReport;
+import java.util.List;
 
 /**
  * The port to key/value blocks beyond the device; the scheduler's side of vLLM's KV connector. All calls come from the
- * scheduler's thread. It may fail at any moment; the worst that may follow is recomputation.
+ * scheduler's thread and return at once. It may fail at any moment; the worst that may follow is recomputation.
  */
 public interface KvConnector {
 
     /** Answer of {@link #match}: no answer yet, ask again next step. */
     int ASK_AGAIN = -1;
 
+    /** Answer of {@link #onAllocated}: no asynchronous load has begun. */
+    long NO_JOB = 0;
+
     /** False if there is nothing to ask: no lookup is counted then. */
     default boolean isPresent() {
         return true;
+    }
+
+    /**
+     * True if loads run beside the steps: the request waits for its load outside of the batch. False if they are part of
+     * the step that admits the request; then {@link #match} must leave at least one token to compute.
+     */
+    default boolean loadsAsynchronously() {
+        return false;
     }
 
     /** A request was taken in. */
@@ -22,30 +34,39 @@ public interface KvConnector {
 
     /**
      * How many tokens beyond {@code localTokens} can be loaded. May be called many times for one request and must have
-     * no lasting effect.
+     * no lasting effect on it.
      *
-     * @return {@link #ASK_AGAIN}, or the number of tokens, which must leave at least one to compute
+     * @return {@link #ASK_AGAIN}, or the number of tokens
      */
     int match(ConnectorRequest request, int localTokens);
 
     /**
-     * A request was admitted.
+     * A request was admitted: to the batch, or to waiting for its asynchronous load, in which case a second call follows
+     * when it enters the batch.
      *
      * @param blocks its whole block table; valid only during the call
      * @param externalTokens tokens to load into the blocks after the local hit; 0 when nothing is due
+     * @return the job of the asynchronous load that is due now, or {@link #NO_JOB}
      */
-    void onAllocated(ConnectorRequest request, int[] blocks, int blockCount, int externalTokens);
+    long onAllocated(ConnectorRequest request, int[] blocks, int blockCount, int externalTokens);
+
+    /** A request is about to lose its blocks to others; what it computed can be stored one last time. */
+    default void onPreempted(ConnectorRequest request, int[] blocks, int blockCount) {}
 
     /** Packages this step's copies and resets the per-step state; called once per step after all decisions. */
     TransferPlan planTransfers(StepView step);
 
-    /** What the executor reported, before the scheduler acts on it. */
-    void onTransfers(TransferReport report);
+    /**
+     * Copies have ended; also called with none, so that time limits can be looked at.
+     *
+     * @return what the scheduler has to act on
+     */
+    LoadReport onTransfers(List<FinishedTransfer> finished);
 
     /**
      * A request has ended, once for each {@link #onNewRequest}, scheduled or not.
      *
-     * @return true if its blocks must stay until the executor reports the sending as finished
+     * @return true if its blocks must stay until {@link LoadReport#sent} names it
      */
     boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount);
 

@@ -1,7 +1,8 @@
 package dev.sluice.offload;
 
+import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.TransferPlan;
-import dev.sluice.kv.TransferReport;
+import java.util.List;
 
 /** No cellar: nothing is ever found, stored or waited for. */
 public final class NoKvConnector implements KvConnector {
@@ -20,7 +21,9 @@ public final class NoKvConnector implements KvConnector {
     }
 
     @Override
-    public void onAllocated(ConnectorRequest request, int[] blocks, int blockCount, int externalTokens) {}
+    public long onAllocated(ConnectorRequest request, int[] blocks, int blockCount, int externalTokens) {
+        return NO_JOB;
+    }
 
     @Override
     public TransferPlan planTransfers(StepView step) {
@@ -28,7 +31,9 @@ public final class NoKvConnector implements KvConnector {
     }
 
     @Override
-    public void onTransfers(TransferReport report) {}
+    public LoadReport onTransfers(List<FinishedTransfer> finished) {
+        return LoadReport.NONE;
+    }
 
     @Override
     public boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount) {

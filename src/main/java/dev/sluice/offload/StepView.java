@@ -6,18 +6,14 @@ public interface StepView {
     /** Number of scheduled sequences. */
     int size();
 
+    /** A scheduled request; its {@link ConnectorRequest#computedTokens} do not count this step's tokens yet. */
     ConnectorRequest request(int index);
 
-    /** Tokens scheduled for that sequence in this step. */
+    /** Tokens scheduled for that request in this step. */
     int scheduledTokens(int index);
 
-    /** The sequence's block table; valid only during the call. */
+    /** The request's block table; valid only during the call. */
     int[] blocks(int index);
 
     int blockCount(int index);
-
-    /** Sequences that lost their blocks in this step. */
-    int preemptedCount();
-
-    long preempted(int index);
 }

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
  * @param priority smaller is sooner; only the priority policy reads it
  * @param cacheSalt separates prefix caches between tenants; null shares
  * @param readPrefixCache false makes every prompt token be computed (its blocks are stored all the same)
+ * @param maxOffloadTokens leading tokens that may be stored beyond the device; {@link Integer#MAX_VALUE} for no limit
  * @param arrivalNanos monotonic time at which the front door saw the call
  * @param queueDeadlineNanos monotonic time by which the first token must have been scheduled; {@link Long#MAX_VALUE}
  *     for none
@@ -23,6 +24,7 @@ public record GenerationRequest(
         int priority,
         @Nullable String cacheSalt,
         boolean readPrefixCache,
+        int maxOffloadTokens,
         long arrivalNanos,
         long queueDeadlineNanos,
         long deadlineNanos) {}

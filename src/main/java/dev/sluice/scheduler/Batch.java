@@ -113,14 +113,4 @@ final class Batch implements StepView {
     public int blockCount(int index) {
         return scheduled.get(index).table().size();
     }
-
-    @Override
-    public int preemptedCount() {
-        return preempted.size();
-    }
-
-    @Override
-    public long preempted(int index) {
-        return preempted.get(index).sequence();
-    }
 }

@@ -21,6 +21,7 @@ final class BatchPlanner {
     private final SchedulerSettings settings;
     private final KvCache cache;
     private final KvConnector connector;
+    private final RemoteLoads loads;
     private final LifecycleListener listener;
     private final WaitingQueue waiting;
     private final List<Sequence> running;
@@ -31,12 +32,14 @@ final class BatchPlanner {
             SchedulerSettings settings,
             KvCache cache,
             KvConnector connector,
+            RemoteLoads loads,
             LifecycleListener listener,
             WaitingQueue waiting,
             List<Sequence> running) {
         this.settings = settings;
         this.cache = cache;
         this.connector = connector;
+        this.loads = loads;
         this.listener = listener;
         this.waiting = waiting;
         this.running = running;
@@ -82,48 +85,106 @@ final class BatchPlanner {
     private void admitWaiting(Batch batch) {
         while (!waiting.isEmpty() && budget > 0 && running.size() < settings.maxSequences()) {
             Sequence sequence = waiting.head();
-            int local = sequence.readsCache() ? cache.lookup(sequence.table(), sequence.tokenCount()) : none();
-            int answer = connector.match(sequence, local);
-            if (answer == KvConnector.ASK_AGAIN) {
+            if (sequence.state == Sequence.State.WAITING_FOR_REMOTE_KVS && !loads.promote(sequence)) {
                 waiting.skip(sequence);
                 continue;
             }
-            int external = acceptedPromise(sequence, local, answer);
-            sequence.planPrefill(local, external);
-            int found = local + external;
-            int count = cap(sequence.tokenCount() - found);
-            if (count > budget && !settings.chunkedPrefill()) {
+            int local = sequence.computed == 0 ? lookup(sequence) : 0;
+            int external = sequence.computed == 0 ? ask(sequence, local) : 0;
+            if (external == KvConnector.ASK_AGAIN) {
+                waiting.skip(sequence);
+                continue;
+            }
+            boolean loadsFirst = external > 0 && connector.loadsAsynchronously();
+            boolean admitted = loadsFirst
+                    ? admitLoading(sequence, local, external)
+                    : admitRunning(sequence, local, external, batch);
+            if (!admitted) {
                 break;
             }
-            count = Math.min(count, budget);
-            if (!cache.allocate(sequence.table(), found + count, sequence.tokenCount(), headroomOf(sequence))) {
-                break;
-            }
-            admit(sequence, local, external, count, batch);
         }
         waiting.restoreSkipped();
     }
 
-    private void admit(Sequence sequence, int local, int external, int count, Batch batch) {
-        boolean resumed = sequence.state == Sequence.State.PREEMPTED;
+    private int lookup(Sequence sequence) {
+        if (sequence.readsCache()) {
+            return cache.lookup(sequence.table(), sequence.tokenCount());
+        }
+        cache.skipLookup();
+        return 0;
+    }
+
+    /** Asks the connector, and notes where the prompt's tokens would come from if the sequence were admitted now. */
+    private int ask(Sequence sequence, int local) {
+        int promise = sequence.failedLoads < RemoteLoads.FAILURES_MAX ? connector.match(sequence, local) : 0;
+        if (promise != KvConnector.ASK_AGAIN) {
+            int most = sequence.tokenCount() - local - (connector.loadsAsynchronously() ? 0 : 1);
+            promise = promise < 0 || promise > most ? 0 : promise; // who promises more than there is, is not believed
+            sequence.planPrefill(local, promise);
+        }
+        return promise;
+    }
+
+    /** Into the batch: with blocks for its first tokens, after what the caches hold or what a load has brought. */
+    private boolean admitRunning(Sequence sequence, int local, int external, Batch batch) {
+        boolean loaded = sequence.computed > 0;
+        int found = loaded ? sequence.computed : local + external;
+        int count = cap(sequence.tokenCount() - found);
+        if (count > budget && !settings.chunkedPrefill()) {
+            return false;
+        }
+        count = Math.min(count, budget);
+        if (loaded) {
+            cache.skipLookup();
+        }
+        int registered =
+                loaded ? sequence.table().registered() : local / cache.layout().blockSize();
+        if (!cache.allocate(sequence.table(), found + count, sequence.tokenCount(), headroomOf(sequence, 0))) {
+            return false;
+        }
+        if (!loaded) {
+            countLookups(sequence, local, external);
+        }
         connector.onAllocated(
                 sequence, sequence.table().blocks(), sequence.table().size(), external);
+        boolean resumed = sequence.state == Sequence.State.PREEMPTED;
+        waiting.remove(sequence);
+        running.add(sequence);
+        sequence.state = Sequence.State.RUNNING;
+        sequence.computed = found;
+        sequence.registeredBefore = registered;
+        batch.add(sequence, count, resumed ? Kind.RESUMED : Kind.NEW);
+        if (!resumed) {
+            batch.addFirstScheduled(sequence);
+        }
+        budget -= count;
+        return true;
+    }
+
+    /** Into waiting with blocks for what is found, while the connector fills those it promised. */
+    private boolean admitLoading(Sequence sequence, int local, int external) {
+        int found = local + external;
+        Headroom headroom = headroomOf(sequence, loads.reservedBlocks(running));
+        if (!cache.allocate(sequence.table(), found, local, headroom)) {
+            return false;
+        }
+        countLookups(sequence, local, external);
+        sequence.computed = found;
+        long job = connector.onAllocated(
+                sequence, sequence.table().blocks(), sequence.table().size(), external);
+        loads.begin(sequence, job);
+        waiting.skip(sequence);
+        return true;
+    }
+
+    private void countLookups(Sequence sequence, int local, int external) {
+        boolean resumed = sequence.timeline().preemptions > 0;
         if (settings.prefixCaching() && sequence.readsCache()) {
             listener.onLocalLookup(sequence.tokenCount(), local, resumed);
         }
         if (connector.isPresent() && sequence.tokenCount() > local) {
             listener.onExternalLookup(sequence.tokenCount() - local, external, resumed);
         }
-        waiting.remove(sequence);
-        running.add(sequence);
-        sequence.state = Sequence.State.RUNNING;
-        sequence.computed = local + external;
-        sequence.registeredBefore = local / cache.layout().blockSize();
-        batch.add(sequence, count, resumed ? Kind.RESUMED : Kind.NEW);
-        if (!resumed) {
-            batch.addFirstScheduled(sequence);
-        }
-        budget -= count;
     }
 
     private void preempt(int index, Batch batch) {
@@ -133,6 +194,8 @@ final class BatchPlanner {
             budget += unscheduled;
             cache.unregisterFrom(sequence.table(), sequence.registeredBefore);
         }
+        connector.onPreempted(
+                sequence, sequence.table().blocks(), sequence.table().size());
         cache.release(sequence.table());
         sequence.state = Sequence.State.PREEMPTED;
         sequence.computed = 0;
@@ -165,23 +228,15 @@ final class BatchPlanner {
         return cache.allocate(sequence.table(), sequence.computed + count, sequence.tokenCount(), headroom);
     }
 
-    private int none() {
-        cache.skipLookup();
-        return 0;
-    }
-
     private int cap(int count) {
         int threshold = settings.longPrefillThreshold();
         return threshold > 0 ? Math.min(count, threshold) : count;
     }
 
-    /** A connector that promises the last token too, or more than there is, is not believed: the step needs one. */
-    private static int acceptedPromise(Sequence sequence, int local, int promise) {
-        return promise < 0 || promise >= sequence.tokenCount() - local ? 0 : promise;
-    }
-
-    private Headroom headroomOf(Sequence sequence) {
+    private Headroom headroomOf(Sequence sequence, int reservedBlocks) {
         return new Headroom(
-                settings.reserveFullSequence() ? sequence.tokenCount() : 0, running.isEmpty() ? 0 : watermarkBlocks, 0);
+                settings.reserveFullSequence() ? sequence.tokenCount() : 0,
+                running.isEmpty() ? 0 : watermarkBlocks,
+                reservedBlocks);
     }
 }

@@ -24,6 +24,7 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ContinuousBatchingScheduler.class);
     private static final long IDLE_PARK_NANOS = TimeUnit.MILLISECONDS.toNanos(50); // submissions wake the loop earlier
     private static final long BLOCKED_PARK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
+    private static final long TRANSFER_PARK_NANOS = TimeUnit.MICROSECONDS.toNanos(100); // the price of polling a copy
 
     private static final String ENGINE_FAILED = "the engine has failed";
 
@@ -118,7 +119,7 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
         try {
             while (!stopping) {
                 if (loop.runOnce() == 0) {
-                    LockSupport.parkNanos(loop.hasRequests() ? BLOCKED_PARK_NANOS : IDLE_PARK_NANOS);
+                    LockSupport.parkNanos(idleNanos());
                 }
             }
         } catch (Throwable e) {
@@ -130,6 +131,13 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
         if (death != null) {
             onDeath.accept(death);
         }
+    }
+
+    private long idleNanos() {
+        if (loop.hasTransfers()) {
+            return TRANSFER_PARK_NANOS;
+        }
+        return loop.hasRequests() ? BLOCKED_PARK_NANOS : IDLE_PARK_NANOS;
     }
 
     private void endEverything(@Nullable Throwable death) {

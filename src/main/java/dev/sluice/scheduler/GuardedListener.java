@@ -114,6 +114,15 @@ final class GuardedListener implements LifecycleListener {
     }
 
     @Override
+    public void onLoadFailed(RequestTimeline request, int lostTokens) {
+        try {
+            target.onLoadFailed(request, lostTokens);
+        } catch (RuntimeException e) {
+            failed(e);
+        }
+    }
+
+    @Override
     public void onStep(int sequences, int promptTokens, int outputTokens, long nanos) {
         try {
             target.onStep(sequences, promptTokens, outputTokens, nanos);

@@ -42,6 +42,13 @@ public interface LifecycleListener {
     default void onExternalLookup(int queriedTokens, int hitTokens, boolean resumed) {}
 
     /**
+     * A load from the connector failed for a request, in whole or in part.
+     *
+     * @param lostTokens tokens that were counted as computed and are computed again
+     */
+    default void onLoadFailed(RequestTimeline request, int lostTokens) {}
+
+    /**
      * A step was executed and applied.
      *
      * @param promptTokens positions computed that belong to prompts

@@ -6,6 +6,7 @@ import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
+import dev.sluice.kv.TransferPlan;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.request.FailureKind;
 import dev.sluice.request.FinishReason;
@@ -43,6 +44,7 @@ public final class SchedulerLoop {
     private final WaitingQueue waiting;
     private final List<Sequence> running = new ArrayList<>();
     private final Map<String, Sequence> live = new LinkedHashMap<>();
+    private final RemoteLoads loads;
     private final BatchPlanner planner;
     private final SequenceEnding ending;
     private final StepApplication application;
@@ -72,8 +74,9 @@ public final class SchedulerLoop {
         this.clock = clock;
         inbox = new Inbox(settings.inboxCapacity());
         waiting = new WaitingQueue(settings.policy());
-        planner = new BatchPlanner(settings, cache, connector, this.listener, waiting, running);
-        ending = new SequenceEnding(cache, connector, this.listener, waiting, running, live);
+        loads = new RemoteLoads(executor, connector, cache, settings.loadFailurePolicy(), this.listener);
+        planner = new BatchPlanner(settings, cache, connector, loads, this.listener, waiting, running);
+        ending = new SequenceEnding(cache, connector, loads, this.listener, waiting, running, live);
         application = new StepApplication(
                 hasher,
                 this.listener,
@@ -108,12 +111,15 @@ public final class SchedulerLoop {
     public int runOnce() {
         int work = inbox.drain(this::accept, this::end);
         work += expireDeadlines();
+        work += pollTransfers();
         long start = clock.monotonicNanos();
         planner.plan(batch);
         announce(start);
         if (batch.size() > 0) {
             work += batch.size();
             runStep(start);
+        } else if (loads.isPending()) {
+            work += runTransfers();
         } else if (live.isEmpty() && !audited) {
             verifyBooks();
             audited = true;
@@ -142,8 +148,32 @@ public final class SchedulerLoop {
             return;
         }
         failedStepsInARow = 0;
-        connector.onTransfers(result.transfers());
+        pollTransfers();
         application.apply(batch, plan, result, start, clock.monotonicNanos());
+    }
+
+    /** Copies without a computation; what ends them is seen in a later turn. */
+    private int runTransfers() {
+        TransferPlan transfers = connector.planTransfers(batch);
+        if (transfers.isEmpty()) {
+            return 0;
+        }
+        plan.begin(++steps);
+        ending.reportEnded(plan);
+        plan.setTransfers(transfers);
+        executor.submit(plan).join();
+        return 1;
+    }
+
+    private int pollTransfers() {
+        if (!loads.isPending()) {
+            return 0;
+        }
+        int work = loads.poll(batch);
+        for (Sequence sequence : loads.takeFailed()) {
+            ending.fail(sequence, FailureKind.INTERNAL, "cached keys and values of this request could not be loaded");
+        }
+        return work;
     }
 
     /** The step's work is lost, and nothing tells whose fault it was: those in it end, those outside notice nothing. */
@@ -281,10 +311,17 @@ public final class SchedulerLoop {
      * @throws IllegalStateException saying what does not balance
      */
     public void verifyBooks() {
-        SchedulerBooks.verify(cache, settings, waiting, running, live.values());
-        if (live.isEmpty() && cache.pool().free() != cache.pool().usable()) {
+        SchedulerBooks.verify(cache, settings, waiting, running, live.values(), loads);
+        if (live.isEmpty()
+                && !loads.isPending()
+                && cache.pool().free() != cache.pool().usable()) {
             throw new IllegalStateException("books do not balance: nothing lives, but blocks are held");
         }
+    }
+
+    /** True while copies are under way that need the loop to look after them. */
+    public boolean hasTransfers() {
+        return loads.isPending();
     }
 
     /** True while a request lives, running or waiting. */

@@ -11,6 +11,7 @@ package dev.sluice.scheduler;
  * @param prefixCaching reuse blocks by content
  * @param reserveFullSequence admit only what fits as a whole into the blocks free now
  * @param watermark share of blocks, in [0, 1), kept free when a request is admitted next to running ones
+ * @param loadFailurePolicy what becomes of a request whose load from the connector failed
  * @param contextLength longest sequence
  * @param inboxCapacity submissions and cancellations that may wait for the next turn
  */
@@ -23,6 +24,7 @@ public record SchedulerSettings(
         boolean prefixCaching,
         boolean reserveFullSequence,
         double watermark,
+        LoadFailurePolicy loadFailurePolicy,
         int contextLength,
         int inboxCapacity) {
 
@@ -32,6 +34,14 @@ public record SchedulerSettings(
         FCFS,
         /** By (priority, arrival); the last in that order is preempted first. */
         PRIORITY
+    }
+
+    /** What becomes of a request whose load from the connector failed. */
+    public enum LoadFailurePolicy {
+        /** What did not arrive is computed. */
+        RECOMPUTE,
+        /** The request ends with an error. */
+        FAIL
     }
 
     /** @throws IllegalArgumentException naming the setting and its rule */
@@ -58,6 +68,7 @@ public record SchedulerSettings(
 
     /** vLLM's defaults for a model of the given context length. */
     public static SchedulerSettings defaults(int contextLength) {
-        return new SchedulerSettings(128, 2048, 0, true, Policy.FCFS, true, true, 0, contextLength, 4096);
+        return new SchedulerSettings(
+                128, 2048, 0, true, Policy.FCFS, true, true, 0, LoadFailurePolicy.RECOMPUTE, contextLength, 4096);
     }
 }

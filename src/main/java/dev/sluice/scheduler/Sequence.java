@@ -17,10 +17,13 @@ import org.jspecify.annotations.Nullable;
  * <pre>
  *              admitted                 ended
  *   WAITING  ----------->  RUNNING  ------------->  FINISHED
- *                           |   ^                      ^
- *                 preempted |   | admitted again       | cancelled, expired, failed
- *                           v   |                      |
- *                         PREEMPTED -------------------+
+ *    ^ |                    |   ^                      ^
+ *    | | admitted           |   | admitted again       | cancelled, expired, failed
+ *    | | with a   preempted |   |                      | from wherever it stands
+ *    | | load               v   |                      |
+ *    | |                  PREEMPTED -------------------+
+ *    | v                    ^   | admitted with a load
+ *   WAITING_FOR_REMOTE_KVS -+ <-+
  * </pre>
  *
  * <p>Owned by the scheduler's thread.
@@ -30,6 +33,8 @@ final class Sequence implements ConnectorRequest {
     /** Where a sequence stands; everything after {@code PREEMPTED} has ended. */
     enum State {
         WAITING,
+        /** Holds its blocks and waits for the connector to fill some of them. */
+        WAITING_FOR_REMOTE_KVS,
         RUNNING,
         PREEMPTED,
         FINISHED
@@ -57,6 +62,14 @@ final class Sequence implements ConnectorRequest {
 
     /** Registered blocks before the current step: what {@code scheduled} tokens added is taken back from here. */
     int registeredBefore;
+
+    /** The load it waits for; {@link dev.sluice.offload.KvConnector#NO_JOB} once that is over. */
+    long loadJob;
+
+    /** True if the latest load failed, in whole or in part. */
+    boolean loadFailed;
+
+    int failedLoads;
 
     private @Nullable PrefillRecord plannedPrefill;
 
@@ -165,6 +178,11 @@ final class Sequence implements ConnectorRequest {
     @Override
     public boolean readsCache() {
         return request.readPrefixCache();
+    }
+
+    @Override
+    public int maxOffloadTokens() {
+        return request.maxOffloadTokens();
     }
 
     @Override

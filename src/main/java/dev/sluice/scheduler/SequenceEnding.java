@@ -19,6 +19,7 @@ final class SequenceEnding {
 
     private final KvCache cache;
     private final KvConnector connector;
+    private final RemoteLoads loads;
     private final LifecycleListener listener;
     private final WaitingQueue waiting;
     private final List<Sequence> running;
@@ -28,12 +29,14 @@ final class SequenceEnding {
     SequenceEnding(
             KvCache cache,
             KvConnector connector,
+            RemoteLoads loads,
             LifecycleListener listener,
             WaitingQueue waiting,
             List<Sequence> running,
             Map<String, Sequence> live) {
         this.cache = cache;
         this.connector = connector;
+        this.loads = loads;
         this.listener = listener;
         this.waiting = waiting;
         this.running = running;
@@ -101,10 +104,8 @@ final class SequenceEnding {
 
     private void releaseBlocks(Sequence sequence) {
         BlockTable table = sequence.table();
-        if (connector.onFinished(sequence, table.blocks(), table.size())) {
-            throw new IllegalStateException("a connector asked for delayed release, which nothing here completes");
-        }
-        cache.release(table);
+        boolean delayed = connector.onFinished(sequence, table.blocks(), table.size());
+        loads.release(sequence, delayed);
     }
 
     /** Reports to the executor, in the next work order, who has ended since the last one. */

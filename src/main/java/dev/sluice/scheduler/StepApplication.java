@@ -39,8 +39,8 @@ final class StepApplication {
             ScheduledSequence line = plan.get(i);
             promptTokens += Math.max(0, Math.min(line.start + line.count, line.promptLength) - line.start);
             Sequence sequence = batch.get(i);
-            if (sequence.isFinished()) {
-                continue; // failed together with another one
+            if (sequence.isFinished() || sequence.scheduled == 0) {
+                continue; // failed together with another one, or computed from blocks that were not loaded
             }
             String failure = result.failure(i);
             if (failure != null) {

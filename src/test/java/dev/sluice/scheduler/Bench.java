@@ -6,6 +6,8 @@ import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
 import dev.sluice.kv.BlockHasher;
+import dev.sluice.kv.FinishedTransfer;
+import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvCache;
 import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
@@ -73,7 +75,16 @@ final class Bench {
     RecordingSink add(String name, int[] prompt, SamplingParams sampling, int priority, long arrival, String salt) {
         RecordingSink sink = new RecordingSink();
         GenerationRequest request = new GenerationRequest(
-                name, prompt, sampling, priority, salt, true, arrival, Long.MAX_VALUE, Long.MAX_VALUE);
+                name,
+                prompt,
+                sampling,
+                priority,
+                salt,
+                true,
+                Integer.MAX_VALUE,
+                arrival,
+                Long.MAX_VALUE,
+                Long.MAX_VALUE);
         sinks.put(name, sink);
         requests.put(name, request);
         names.add(name);
@@ -121,12 +132,22 @@ final class Bench {
         private final StepResult result = new StepResult();
 
         FixedAnswer(KvLayout layout, int contextLength) {
-            spec = new ExecutorSpec("fixed", "test", VOCABULARY, contextLength, layout);
+            spec = new ExecutorSpec("fixed", "test", VOCABULARY, contextLength, layout, 1);
         }
 
         @Override
         public ExecutorSpec spec() {
             return spec;
+        }
+
+        @Override
+        public HostPages allocateHostPages(int count) {
+            throw new UnsupportedOperationException();
+        }
+
+        @Override
+        public List<FinishedTransfer> pollTransfers() {
+            return List.of();
         }
 
         @Override

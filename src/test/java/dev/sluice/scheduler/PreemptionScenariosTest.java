@@ -2,76 +2,13 @@ package dev.sluice.scheduler;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.kv.TransferPlan;
-import dev.sluice.kv.TransferReport;
-import dev.sluice.offload.ConnectorRequest;
 import dev.sluice.offload.KvConnector;
-import dev.sluice.offload.StepView;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.scheduler.SchedulerSettings.Policy;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Deque;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /** Preemption, step by step, with the numbers of vLLM's own tests and of its issue threads. */
 class PreemptionScenariosTest {
-
-    /** Answers as told, by request number, the last answer for ever; counts its calls. */
-    private static final class ScriptedConnector implements KvConnector {
-        private final Map<Long, Deque<Integer>> answers = new HashMap<>();
-        private final List<String> calls = new ArrayList<>();
-        private int finished;
-
-        ScriptedConnector answer(long sequence, Integer... script) {
-            answers.put(sequence, new ArrayDeque<>(List.of(script)));
-            return this;
-        }
-
-        @Override
-        public void onNewRequest(ConnectorRequest request) {}
-
-        @Override
-        public int match(ConnectorRequest request, int localTokens) {
-            calls.add("match " + request.sequence());
-            Deque<Integer> script = answers.get(request.sequence());
-            return script.size() > 1 ? script.removeFirst() : script.getFirst();
-        }
-
-        @Override
-        public void onAllocated(ConnectorRequest request, int[] blocks, int blockCount, int externalTokens) {
-            calls.add("allocated " + request.sequence() + " " + externalTokens);
-        }
-
-        @Override
-        public TransferPlan planTransfers(StepView step) {
-            return TransferPlan.NONE;
-        }
-
-        @Override
-        public void onTransfers(TransferReport report) {}
-
-        @Override
-        public boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
-            finished++;
-            return false;
-        }
-
-        @Override
-        public boolean hasPendingWork() {
-            return false;
-        }
-
-        @Override
-        public void reset() {}
-
-        long count(String prefix) {
-            return calls.stream().filter(call -> call.startsWith(prefix)).count();
-        }
-    }
 
     @Test
     void twoRequestsOnSixBlocksWithAConnectorEachKeepTheRecordOfTheirFirstAdmission() {
@@ -110,7 +47,7 @@ class PreemptionScenariosTest {
         assertThat(bench.ledger.localResumedHits).isEqualTo(4);
         assertThat(connector.count("match 1")).isEqualTo(1);
         assertThat(connector.count("match 2")).isEqualTo(3);
-        assertThat(connector.finished).isEqualTo(2);
+        assertThat((int) connector.count("finished")).isEqualTo(2);
     }
 
     @Test

@@ -73,6 +73,7 @@ class SameAnswerTest {
                 prefixCaching,
                 false,
                 0,
+                SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
                 context,
                 256);
         Bench.Ledger ledger = new Bench.Ledger();
@@ -125,6 +126,15 @@ class SameAnswerTest {
                 .seed(number * 31L)
                 .build();
         return new GenerationRequest(
-                "r" + number, prompt, sampling, 0, null, true, number, Long.MAX_VALUE, Long.MAX_VALUE);
+                "r" + number,
+                prompt,
+                sampling,
+                0,
+                null,
+                true,
+                Integer.MAX_VALUE,
+                number,
+                Long.MAX_VALUE,
+                Long.MAX_VALUE);
     }
 }

@@ -1,5 +1,6 @@
 package dev.sluice.scheduler;
 
+import dev.sluice.scheduler.SchedulerSettings.LoadFailurePolicy;
 import dev.sluice.scheduler.SchedulerSettings.Policy;
 
 /** Scheduler settings for tests: an ample budget, everything else as in production, changed one by one. */
@@ -13,6 +14,7 @@ final class SettingsDraft {
     private boolean prefixCaching = true;
     private boolean gate = true;
     private double watermark;
+    private LoadFailurePolicy loadFailurePolicy = LoadFailurePolicy.RECOMPUTE;
     private int contextLength;
 
     SettingsDraft(int contextLength) {
@@ -60,6 +62,11 @@ final class SettingsDraft {
         return this;
     }
 
+    SettingsDraft onLoadFailure(LoadFailurePolicy value) {
+        loadFailurePolicy = value;
+        return this;
+    }
+
     SettingsDraft contextLength(int value) {
         contextLength = value;
         return this;
@@ -75,6 +82,7 @@ final class SettingsDraft {
                 prefixCaching,
                 gate,
                 watermark,
+                loadFailurePolicy,
                 contextLength,
                 4096);
     }

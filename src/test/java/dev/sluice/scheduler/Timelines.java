@@ -19,6 +19,7 @@ public final class Timelines {
                 0,
                 null,
                 true,
+                Integer.MAX_VALUE,
                 second / 2,
                 Long.MAX_VALUE,
                 Long.MAX_VALUE);

@@ -1,6 +1,5 @@
 package dev.sluice.sim;
 
-import dev.sluice.executor.ExecutorSpec;
 import dev.sluice.executor.sim.FaultPlan;
 import dev.sluice.executor.sim.SimulatedExecutor;
 import dev.sluice.kv.BlockHasher;
@@ -76,6 +75,7 @@ final class World {
                 chance(0.8),
                 chance(0.6),
                 chance(0.3) ? random.nextDouble() * 0.3 : 0,
+                SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
                 context,
                 256);
         vocabulary = 2 + random.nextInt(50);
@@ -85,7 +85,7 @@ final class World {
         resetRate = chance(0.3) ? random.nextDouble() * 0.05 : 0;
         salts = chance(0.3);
         SplittableRandom faultSeed = new SplittableRandom(random.nextLong());
-        executor = new SimulatedExecutor(new ExecutorSpec("sim", "sim", vocabulary, context, layout), new FaultPlan() {
+        executor = new SimulatedExecutor(SimulatedExecutor.spec(vocabulary, context, layout), new FaultPlan() {
             @Override
             public boolean failsStep(long step) {
                 return faultsOn && faultSeed.nextDouble() < stepFaultRate;
@@ -183,6 +183,7 @@ final class World {
                 random.nextInt(3),
                 salts && chance(0.5) ? "tenant" + random.nextInt(2) : null,
                 chance(0.95),
+                Integer.MAX_VALUE,
                 now,
                 chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE,
                 chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE);

@@ -7,18 +7,16 @@ import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.ScheduledSequence;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
-import dev.sluice.kv.BlockTransfer;
+import dev.sluice.kv.FinishedTransfer;
+import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvLayout;
-import dev.sluice.kv.TransferPlan;
-import dev.sluice.kv.TransferReport;
 import dev.sluice.model.ModelFormatException;
 import dev.sluice.model.ModelSpec;
 import dev.sluice.model.WeightMap;
 import dev.sluice.request.TokenLogprobs;
 import dev.sluice.sampling.Sampler;
 import java.lang.foreign.Arena;
-import java.util.stream.IntStream;
-import java.util.stream.LongStream;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -49,6 +47,7 @@ public final class CpuExecutor implements ModelExecutor {
     private final PlanCheck check;
     private final int samplesMax;
     private final Sampler[] samplers;
+    private BlockCopies copies;
     private final Workers.Job sampling = this::sample;
     private final StepResult result = new StepResult();
     private final PendingStep done = PendingStep.done(result);
@@ -84,6 +83,7 @@ public final class CpuExecutor implements ModelExecutor {
             DecoderWeights packed = DecoderWeights.load(model, new MatrixPacker(weights, memory, workers));
             decoder = new DecoderForward(model, packed, layout, memory, ops, workers, rowsMax, samplesMax);
             pass = new Pass(rowsMax);
+            copies = new BlockCopies(decoder.arena(), 0, memory);
             check = new PlanCheck(model, layout, contextLength);
             samplers = new Sampler[settings.threads()];
             for (int i = 0; i < samplers.length; i++) {
@@ -95,7 +95,8 @@ public final class CpuExecutor implements ModelExecutor {
             throw e;
         }
         String device = settings.threads() + (settings.threads() == 1 ? " thread, " : " threads, ") + ops.description();
-        spec = new ExecutorSpec("cpu", device, model.vocabularySize(), contextLength, layout);
+        spec = new ExecutorSpec(
+                "cpu", device, model.vocabularySize(), contextLength, layout, blockBytes(model, layout.blockSize()));
         log.info("CPU executor: {}, {} MiB of key/value memory", device, kvBytes(model, layout) >> 20);
     }
 
@@ -120,15 +121,28 @@ public final class CpuExecutor implements ModelExecutor {
         }
         plan = newPlan;
         result.begin(plan.size());
-        if (!plan.transfers().isEmpty()) {
-            result.setTransfers(refusal(plan.transfers()));
-        }
+        copies.begin(plan.transfers());
         try {
             compute();
         } catch (RuntimeException e) {
             throw new ExecutorException(ExecutorException.Scope.STEP, "a step failed on the CPU", e);
         }
         return done;
+    }
+
+    @Override
+    public HostPages allocateHostPages(int count) {
+        try {
+            copies = new BlockCopies(decoder.arena(), count, memory);
+        } catch (OutOfMemoryError e) {
+            throw new ExecutorException(ExecutorException.Scope.DEVICE, "no memory for " + count + " host pages", e);
+        }
+        return copies.pages();
+    }
+
+    @Override
+    public List<FinishedTransfer> pollTransfers() {
+        return copies.poll();
     }
 
     void observe(LogitsObserver newObserver) {
@@ -192,20 +206,6 @@ public final class CpuExecutor implements ModelExecutor {
             log.error("sampling failed for sequence {}", sequence.sequence, e);
             result.setFailure(line, "no token could be chosen");
         }
-    }
-
-    /** There are no host pages to copy from yet: every load has failed, every store is over. */
-    private static TransferReport refusal(TransferPlan plan) {
-        return new TransferReport(
-                plan.loads().stream()
-                        .flatMapToInt(load -> IntStream.of(load.deviceBlocks()))
-                        .toArray(),
-                plan.loads().stream().mapToLong(BlockTransfer::sequence).toArray(),
-                plan.stores().stream().mapToLong(BlockTransfer::sequence).toArray(),
-                LongStream.concat(
-                                plan.loads().stream().mapToLong(BlockTransfer::job),
-                                plan.stores().stream().mapToLong(BlockTransfer::job))
-                        .toArray());
     }
 
     @Override

@@ -1,6 +1,6 @@
 package dev.sluice.executor.sim;
 
-/** Which steps and which sequences the simulator lets fail. */
+/** Which steps, sequences and copies the simulator lets fail. */
 public interface FaultPlan {
 
     /** Nothing fails. */
@@ -13,6 +13,21 @@ public interface FaultPlan {
 
     /** True if this one sequence of the step is to fail. */
     default boolean failsSequence(long step, long sequence) {
+        return false;
+    }
+
+    /** How many polls a copy job takes beyond the first; it ends at once if a step awaits it. */
+    default int copyDelay(long job) {
+        return 0;
+    }
+
+    /** True if this one block of the job is not copied. */
+    default boolean failsCopy(long job, int index) {
+        return false;
+    }
+
+    /** True if the page is damaged after it was stored. */
+    default boolean damagesPage(long job, int index) {
         return false;
     }
 }

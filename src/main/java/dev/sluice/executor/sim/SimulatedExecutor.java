@@ -7,6 +7,10 @@ import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.ScheduledSequence;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
+import dev.sluice.kv.FinishedTransfer;
+import dev.sluice.kv.HostPages;
+import dev.sluice.kv.KvLayout;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,6 +32,7 @@ public final class SimulatedExecutor implements ModelExecutor {
     private final long[] slots;
     private final long[] writtenInStep;
     private final StepResult result = new StepResult();
+    private SimulatedCopies copies;
     private @Nullable String violation;
 
     public SimulatedExecutor(ExecutorSpec spec, FaultPlan faults) {
@@ -36,6 +41,13 @@ public final class SimulatedExecutor implements ModelExecutor {
         blockSize = spec.kv().blockSize();
         slots = new long[Math.multiplyExact(spec.kv().blockCount(), blockSize)];
         writtenInStep = new long[slots.length];
+        copies = new SimulatedCopies(0, slots, blockSize, faults);
+    }
+
+    /** What a simulator with these numbers says of itself. */
+    public static ExecutorSpec spec(int vocabularySize, int contextLength, KvLayout layout) {
+        long blockBytes = (long) layout.blockSize() * Long.BYTES;
+        return new ExecutorSpec("simulator", "no model", vocabularySize, contextLength, layout, blockBytes);
     }
 
     @Override
@@ -49,7 +61,19 @@ public final class SimulatedExecutor implements ModelExecutor {
     }
 
     @Override
+    public HostPages allocateHostPages(int count) {
+        copies = new SimulatedCopies(count, slots, blockSize, faults);
+        return copies.pages();
+    }
+
+    @Override
+    public List<FinishedTransfer> pollTransfers() {
+        return copies.poll();
+    }
+
+    @Override
     public PendingStep submit(StepPlan plan) {
+        copies.begin(plan.transfers());
         if (faults.failsStep(plan.step())) {
             throw new ExecutorException(ExecutorException.Scope.STEP, "injected failure of step " + plan.step());
         }

@@ -1,0 +1,235 @@
+package dev.sluice.scheduler;
+
+import dev.sluice.executor.ModelExecutor;
+import dev.sluice.kv.BlockPool;
+import dev.sluice.kv.KvCache;
+import dev.sluice.offload.KvConnector;
+import dev.sluice.offload.LoadReport;
+import dev.sluice.scheduler.SchedulerSettings.LoadFailurePolicy;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Loads from the connector while they are under way, and what becomes of them.
+ *
+ * <p>A sequence whose load runs beside the steps waits with its blocks, out of the batch and out of reach of preemption.
+ * Blocks that a copy may still touch although their sequence has ended, or has stopped waiting for it, are kept apart
+ * until the copy is known to be over. A failed load takes back what was counted as computed, from the first bad block on,
+ * for everybody who holds that block; statistics are none of its business.
+ */
+final class RemoteLoads {
+
+    /** A connector that broke so many promises to one sequence is not asked for it again. */
+    static final int FAILURES_MAX = 3;
+
+    private final ModelExecutor executor;
+    private final KvConnector connector;
+    private final KvCache cache;
+    private final LoadFailurePolicy policy;
+    private final LifecycleListener listener;
+    private final List<Sequence> loading = new ArrayList<>();
+    private final Map<Long, int[]> keptForJob = new LinkedHashMap<>();
+    private final Map<Long, int[]> keptForSending = new LinkedHashMap<>();
+    private final List<Sequence> failed = new ArrayList<>();
+
+    RemoteLoads(
+            ModelExecutor executor,
+            KvConnector connector,
+            KvCache cache,
+            LoadFailurePolicy policy,
+            LifecycleListener listener) {
+        this.executor = executor;
+        this.connector = connector;
+        this.cache = cache;
+        this.policy = policy;
+        this.listener = listener;
+    }
+
+    /** A sequence was given its blocks and waits for this job to fill them. */
+    void begin(Sequence sequence, long job) {
+        sequence.state = Sequence.State.WAITING_FOR_REMOTE_KVS;
+        sequence.loadJob = job;
+        sequence.loadFailed = false;
+        loading.add(sequence);
+    }
+
+    /** Blocks that sequences admitted earlier still need before they can do without a load, or finish their prompt. */
+    int reservedBlocks(List<Sequence> running) {
+        int reserved = 0;
+        for (int i = 0; i < loading.size(); i++) {
+            reserved += missingBlocks(loading.get(i));
+        }
+        for (int i = 0; i < running.size(); i++) {
+            Sequence sequence = running.get(i);
+            if (sequence.computed + sequence.scheduled < sequence.promptLength()) {
+                reserved += missingBlocks(sequence);
+            }
+        }
+        return reserved;
+    }
+
+    private int missingBlocks(Sequence sequence) {
+        return cache.layout().blocksFor(sequence.tokenCount())
+                - sequence.table().size();
+    }
+
+    /**
+     * Lets a sequence whose load has ended be admitted.
+     *
+     * @return false if the load is still under way
+     */
+    boolean promote(Sequence sequence) {
+        if (sequence.loadJob != KvConnector.NO_JOB) {
+            return false;
+        }
+        loading.remove(sequence);
+        sequence.state = sequence.timeline().preemptions > 0 ? Sequence.State.PREEMPTED : Sequence.State.WAITING;
+        if (sequence.computed == 0) {
+            cache.release(sequence.table()); // nothing of use arrived: look everywhere again
+            return true;
+        }
+        cache.register(sequence.table(), sequence.computed);
+        if (sequence.computed == sequence.tokenCount()) {
+            sequence.computed--; // its logits have to come from somewhere
+        }
+        return true;
+    }
+
+    /** Looks at what the copies have come to, and acts on it. Returns the amount of work done. */
+    int poll(Batch batch) {
+        LoadReport report = connector.onTransfers(executor.pollTransfers());
+        if (report.isEmpty()) {
+            return 0;
+        }
+        if (report.invalidBlocks().length > 0) {
+            takeBack(report.invalidBlocks(), batch);
+        }
+        for (long job : report.received()) {
+            received(job);
+        }
+        for (long job : report.abandoned()) {
+            abandon(job);
+        }
+        for (long sequence : report.sent()) {
+            free(keptForSending.remove(sequence));
+        }
+        return 1;
+    }
+
+    private void received(long job) {
+        for (int i = 0; i < loading.size(); i++) {
+            if (loading.get(i).loadJob == job) {
+                loading.get(i).loadJob = KvConnector.NO_JOB;
+                return;
+            }
+        }
+        free(keptForJob.remove(job));
+    }
+
+    /** The sequence goes on without its load; the blocks stay out of use as long as the copy may write them. */
+    private void abandon(long job) {
+        for (int i = 0; i < loading.size(); i++) {
+            Sequence sequence = loading.get(i);
+            if (sequence.loadJob == job) {
+                keptForJob.put(job, sequence.table().surrender());
+                sequence.loadJob = KvConnector.NO_JOB;
+                lose(sequence, 0);
+                return;
+            }
+        }
+    }
+
+    /** Lowers what is computed to the first invalid block, for every sequence that holds one. */
+    private void takeBack(int[] invalidBlocks, Batch batch) {
+        boolean[] invalid = new boolean[cache.layout().blockCount()];
+        for (int block : invalidBlocks) {
+            invalid[block] = true;
+        }
+        for (int i = 0; i < loading.size(); i++) {
+            takeBack(loading.get(i), invalid);
+        }
+        for (int i = 0; i < batch.size(); i++) {
+            takeBack(batch.get(i), invalid);
+        }
+    }
+
+    private void takeBack(Sequence sequence, boolean[] invalid) {
+        int held = cache.layout().blocksFor(sequence.computed - sequence.scheduled);
+        for (int i = 0; i < Math.min(held, sequence.table().size()); i++) {
+            if (invalid[sequence.table().block(i)]) {
+                cache.unregisterFrom(sequence.table(), i);
+                lose(sequence, i * cache.layout().blockSize());
+                return;
+            }
+        }
+    }
+
+    private void lose(Sequence sequence, int computed) {
+        int lost = sequence.computed - sequence.scheduled - computed;
+        sequence.computed = computed;
+        sequence.scheduled = 0;
+        if (!sequence.loadFailed) {
+            sequence.loadFailed = true;
+            sequence.failedLoads++;
+        }
+        listener.onLoadFailed(sequence.timeline(), lost);
+        if (policy == LoadFailurePolicy.FAIL && !failed.contains(sequence)) {
+            failed.add(sequence);
+        }
+    }
+
+    /** Sequences that have to end because a load of theirs failed; empties the list. */
+    List<Sequence> takeFailed() {
+        if (failed.isEmpty()) {
+            return List.of();
+        }
+        List<Sequence> result = List.copyOf(failed);
+        failed.clear();
+        return result;
+    }
+
+    /** Takes the blocks of a sequence that ends: back to the pool, or aside if something may still touch them. */
+    void release(Sequence sequence, boolean delayed) {
+        loading.remove(sequence);
+        failed.remove(sequence);
+        if (sequence.loadJob != KvConnector.NO_JOB) {
+            keptForJob.put(sequence.loadJob, sequence.table().surrender());
+            sequence.loadJob = KvConnector.NO_JOB;
+        } else if (delayed) {
+            keptForSending.put(sequence.sequence(), sequence.table().surrender());
+        } else {
+            cache.release(sequence.table());
+        }
+    }
+
+    /** Gives kept blocks back; of a job or sequence that nobody knows there are none, and nothing happens. */
+    private void free(int @Nullable [] blocks) {
+        if (blocks == null) {
+            return;
+        }
+        BlockPool pool = cache.pool();
+        for (int i = blocks.length - 1; i >= 0; i--) {
+            pool.release(blocks[i]);
+        }
+    }
+
+    /** True while copies are under way, or blocks are kept for some. */
+    boolean isPending() {
+        return !loading.isEmpty() || !keptForJob.isEmpty() || !keptForSending.isEmpty() || connector.hasPendingWork();
+    }
+
+    /** Counts the blocks that no live sequence holds, but a copy may still touch. */
+    void countKept(int[] held) {
+        for (Map<Long, int[]> kept : List.of(keptForJob, keptForSending)) {
+            for (Iterator<int[]> i = kept.values().iterator(); i.hasNext(); ) {
+                for (int block : i.next()) {
+                    held[block]++;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+package dev.sluice.scheduler;
+
+import dev.sluice.kv.FinishedTransfer;
+import dev.sluice.kv.TransferPlan;
+import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.KvConnector;
+import dev.sluice.offload.LoadReport;
+import dev.sluice.offload.StepView;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Answers as told, by request number, the last answer for ever; keeps its calls. What it loads is reported when the test
+ * says so.
+ */
+final class ScriptedConnector implements KvConnector {
+
+    final List<String> calls = new ArrayList<>();
+    private final Map<Long, Deque<Integer>> answers = new HashMap<>();
+    private final Map<Long, Long> jobs = new HashMap<>();
+    private final Map<Long, int[]> tables = new HashMap<>();
+    private final Deque<LoadReport> reports = new ArrayDeque<>();
+    private boolean async;
+    private boolean delaysRelease;
+    private int defaultAnswer;
+    private long job;
+
+    ScriptedConnector answer(long sequence, Integer... script) {
+        answers.put(sequence, new ArrayDeque<>(List.of(script)));
+        return this;
+    }
+
+    ScriptedConnector answerAll(int tokens) {
+        defaultAnswer = tokens;
+        return this;
+    }
+
+    ScriptedConnector asynchronous() {
+        async = true;
+        return this;
+    }
+
+    ScriptedConnector delayingRelease() {
+        delaysRelease = true;
+        return this;
+    }
+
+    /** In the next turn: these positions of the sequence's block table did not arrive. */
+    void reportInvalid(long sequence, int... positions) {
+        int[] table = tables.get(sequence);
+        int[] blocks = Arrays.stream(positions).map(i -> table[i]).toArray();
+        reports.add(new LoadReport(blocks, new long[0], new long[0], new long[0]));
+    }
+
+    /** In the next turn: the sequence's load has ended. */
+    void reportReceived(long sequence) {
+        reports.add(new LoadReport(new int[0], new long[] {jobs.get(sequence)}, new long[0], new long[0]));
+    }
+
+    /** In the next turn: the sequence's load took too long. */
+    void reportAbandoned(long sequence) {
+        reports.add(new LoadReport(new int[0], new long[0], new long[] {jobs.get(sequence)}, new long[0]));
+    }
+
+    /** In the next turn: nothing reads the blocks of the ended sequence any more. */
+    void reportSent(long sequence) {
+        reports.add(new LoadReport(new int[0], new long[0], new long[0], new long[] {sequence}));
+    }
+
+    int blockAt(long sequence, int position) {
+        return tables.get(sequence)[position];
+    }
+
+    long count(String prefix) {
+        return calls.stream().filter(call -> call.startsWith(prefix)).count();
+    }
+
+    @Override
+    public boolean loadsAsynchronously() {
+        return async;
+    }
+
+    @Override
+    public void onNewRequest(ConnectorRequest request) {}
+
+    @Override
+    public int match(ConnectorRequest request, int localTokens) {
+        calls.add("match " + request.sequence());
+        Deque<Integer> script = answers.get(request.sequence());
+        if (script == null) {
+            return defaultAnswer;
+        }
+        return script.size() > 1 ? script.removeFirst() : script.getFirst();
+    }
+
+    @Override
+    public long onAllocated(ConnectorRequest request, int[] blocks, int blockCount, int externalTokens) {
+        calls.add("allocated " + request.sequence() + " " + externalTokens);
+        tables.put(request.sequence(), Arrays.copyOf(blocks, blockCount));
+        if (!async || externalTokens == 0) {
+            return NO_JOB;
+        }
+        jobs.put(request.sequence(), ++job);
+        return job;
+    }
+
+    @Override
+    public TransferPlan planTransfers(StepView step) {
+        return TransferPlan.NONE;
+    }
+
+    @Override
+    public LoadReport onTransfers(List<FinishedTransfer> finished) {
+        return reports.isEmpty() ? LoadReport.NONE : reports.removeFirst();
+    }
+
+    @Override
+    public boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
+        calls.add("finished " + request.sequence());
+        return delaysRelease;
+    }
+
+    @Override
+    public boolean hasPendingWork() {
+        return !reports.isEmpty();
+    }
+
+    @Override
+    public void reset() {}
+}
