@@ -42,6 +42,10 @@ final class Bench {
     final Map<String, GenerationRequest> requests = new LinkedHashMap<>();
     final List<String> orders = new ArrayList<>();
     int answer = TOKEN;
+
+    /** Runs once, inside the next step, after its copies and before its result. */
+    Runnable failLoadsInStep = () -> {};
+
     private int nextPromptToken = 1000;
     private final List<String> names = new ArrayList<>();
 
@@ -167,6 +171,8 @@ final class Bench {
                 }
             }
             orders.add(String.join(", ", lines));
+            failLoadsInStep.run();
+            failLoadsInStep = () -> {};
             return PendingStep.done(result);
         }
 
@@ -181,6 +187,7 @@ final class Bench {
         boolean broken;
         int preemptions;
         int generated;
+        int lostTokens;
         long localQueries;
         long localHits;
         long localResumedQueries;
@@ -210,6 +217,11 @@ final class Bench {
                 throw new IllegalStateException("the ledger is broken on purpose");
             }
             generated++;
+        }
+
+        @Override
+        public void onLoadFailed(RequestTimeline request, int lost) {
+            lostTokens += lost;
         }
 
         @Override

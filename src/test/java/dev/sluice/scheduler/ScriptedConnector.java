@@ -22,6 +22,7 @@ final class ScriptedConnector implements KvConnector {
 
     final List<String> calls = new ArrayList<>();
     private final Map<Long, Deque<Integer>> answers = new HashMap<>();
+    private final Map<Long, ConnectorRequest> requests = new HashMap<>();
     private final Map<Long, Long> jobs = new HashMap<>();
     private final Map<Long, int[]> tables = new HashMap<>();
     private final Deque<LoadReport> reports = new ArrayDeque<>();
@@ -57,9 +58,10 @@ final class ScriptedConnector implements KvConnector {
         reports.add(new LoadReport(blocks, new long[0], new long[0], new long[0]));
     }
 
-    /** In the next turn: the sequence's load has ended. */
-    void reportReceived(long sequence) {
-        reports.add(new LoadReport(new int[0], new long[] {jobs.get(sequence)}, new long[0], new long[0]));
+    /** In the next turn: these sequences' loads have ended. */
+    void reportReceived(long... sequences) {
+        long[] ended = Arrays.stream(sequences).map(jobs::get).toArray();
+        reports.add(new LoadReport(new int[0], ended, new long[0], new long[0]));
     }
 
     /** In the next turn: the sequence's load took too long. */
@@ -70,6 +72,10 @@ final class ScriptedConnector implements KvConnector {
     /** In the next turn: nothing reads the blocks of the ended sequence any more. */
     void reportSent(long sequence) {
         reports.add(new LoadReport(new int[0], new long[0], new long[0], new long[] {sequence}));
+    }
+
+    int computed(long sequence) {
+        return requests.get(sequence).computedTokens();
     }
 
     int blockAt(long sequence, int position) {
@@ -86,7 +92,9 @@ final class ScriptedConnector implements KvConnector {
     }
 
     @Override
-    public void onNewRequest(ConnectorRequest request) {}
+    public void onNewRequest(ConnectorRequest request) {
+        requests.put(request.sequence(), request);
+    }
 
     @Override
     public int match(ConnectorRequest request, int localTokens) {
