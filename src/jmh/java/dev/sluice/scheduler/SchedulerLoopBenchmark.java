@@ -104,7 +104,8 @@ public class SchedulerLoopBenchmark {
                         Integer.MAX_VALUE,
                         0,
                         Long.MAX_VALUE,
-                        Long.MAX_VALUE),
+                        Long.MAX_VALUE,
+                        false),
                 sink);
     }
 

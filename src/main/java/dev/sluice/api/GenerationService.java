@@ -145,7 +145,8 @@ final class GenerationService {
                 Integer.MAX_VALUE,
                 now,
                 now + limits.queueTimeout().toNanos(),
-                now + timeout.toNanos());
+                now + timeout.toNanos(),
+                false);
     }
 
     private static SamplingParams withSeed(SamplingParams p, long seed) {

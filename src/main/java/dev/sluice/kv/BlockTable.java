@@ -43,6 +43,14 @@ public final class BlockTable {
         }
     }
 
+    /** Forgets the hashes from the given block on: its tokens are about to be others. */
+    public void truncateHashes(int count) {
+        if (count < registered) {
+            throw new IllegalStateException("block " + count + " is registered and cannot change its tokens");
+        }
+        hashed = Math.min(hashed, count);
+    }
+
     /** Blocks held. */
     public int size() {
         return size;

@@ -27,6 +27,9 @@ final class MeterNames {
     static final String EXTERNAL_QUERIES = "vllm:external_prefix_cache_queries";
     static final String EXTERNAL_HITS = "vllm:external_prefix_cache_hits";
 
+    static final String FAILED_LOADS = "sluice_kv_failed_loads";
+    static final String RECOMPUTED = "sluice_kv_recomputed_tokens";
+
     // Histograms
     static final String TTFT = "vllm:time_to_first_token_seconds";
     static final String INTER_TOKEN = "vllm:inter_token_latency_seconds";

@@ -81,13 +81,14 @@ public final class RequestMetricsRecorder implements LifecycleListener {
     @Override
     public void onPrefilled(RequestTimeline request, PrefillRecord record) {
         books.add(record);
-        ttft.record((request.firstTokenNanos() - request.request().arrivalNanos()) * NANOS);
     }
 
     @Override
     public void onToken(RequestTimeline request, long previousNanos) {
         books.generated();
-        if (previousNanos != RequestTimeline.NEVER) {
+        if (previousNanos == RequestTimeline.NEVER) {
+            ttft.record((request.lastTokenNanos() - request.arrivalNanos()) * NANOS);
+        } else {
             interToken.record((request.lastTokenNanos() - previousNanos) * NANOS);
         }
     }
@@ -128,6 +129,11 @@ public final class RequestMetricsRecorder implements LifecycleListener {
         if (!resumed) {
             books.externalLookup(queriedTokens, hitTokens);
         }
+    }
+
+    @Override
+    public void onLoadFailed(RequestTimeline request, int lostTokens) {
+        books.loadFailed(lostTokens);
     }
 
     @Override

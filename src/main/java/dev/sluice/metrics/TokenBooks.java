@@ -23,6 +23,8 @@ final class TokenBooks {
             long localHits,
             long externalQueries,
             long externalHits,
+            long failedLoads,
+            long recomputed,
             Map<FinishReason, Long> finished) {}
 
     private final Map<FinishReason, Long> finished = new EnumMap<>(FinishReason.class);
@@ -36,6 +38,8 @@ final class TokenBooks {
     private long localHits;
     private long externalQueries;
     private long externalHits;
+    private long failedLoads;
+    private long recomputed;
 
     TokenBooks() {
         for (FinishReason reason : FinishReason.values()) {
@@ -72,6 +76,11 @@ final class TokenBooks {
         externalHits += hits;
     }
 
+    synchronized void loadFailed(int lostTokens) {
+        failedLoads++;
+        recomputed += lostTokens;
+    }
+
     synchronized Totals totals() {
         return new Totals(
                 promptTokens,
@@ -84,6 +93,8 @@ final class TokenBooks {
                 localHits,
                 externalQueries,
                 externalHits,
+                failedLoads,
+                recomputed,
                 new EnumMap<>(finished));
     }
 }

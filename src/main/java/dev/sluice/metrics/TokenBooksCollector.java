@@ -41,6 +41,8 @@ final class TokenBooksCollector implements MultiCollector {
         all.add(counter(MeterNames.PREFIX_HITS, "Tokens found in the prefix cache", totals.localHits()));
         all.add(counter(MeterNames.EXTERNAL_QUERIES, "Tokens asked of the connector", totals.externalQueries()));
         all.add(counter(MeterNames.EXTERNAL_HITS, "Tokens promised by the connector", totals.externalHits()));
+        all.add(counter(MeterNames.FAILED_LOADS, "Loads from the connector that failed", totals.failedLoads()));
+        all.add(counter(MeterNames.RECOMPUTED, "Tokens computed because their load failed", totals.recomputed()));
         Map<String, Long> reasons = new LinkedHashMap<>();
         totals.finished().forEach((reason, count) -> reasons.put(reason.label(), count));
         all.add(counters(MeterNames.REQUEST_SUCCESS, "Ended requests by reason", "finished_reason", reasons));

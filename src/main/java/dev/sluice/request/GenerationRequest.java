@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param queueDeadlineNanos monotonic time by which the first token must have been scheduled; {@link Long#MAX_VALUE}
  *     for none
  * @param deadlineNanos monotonic time by which the request must have ended; {@link Long#MAX_VALUE} for none
+ * @param resumable a session: when its answer stops, it waits for more input instead of ending
  */
 @SuppressWarnings("ArrayRecordComponent") // the executor reads the prompt every step; a copy per read would cost
 public record GenerationRequest(
@@ -27,4 +28,5 @@ public record GenerationRequest(
         int maxOffloadTokens,
         long arrivalNanos,
         long queueDeadlineNanos,
-        long deadlineNanos) {}
+        long deadlineNanos,
+        boolean resumable) {}

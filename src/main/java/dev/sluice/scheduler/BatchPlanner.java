@@ -85,7 +85,8 @@ final class BatchPlanner {
     private void admitWaiting(Batch batch) {
         while (!waiting.isEmpty() && budget > 0 && running.size() < settings.maxSequences()) {
             Sequence sequence = waiting.head();
-            if (sequence.state == Sequence.State.WAITING_FOR_REMOTE_KVS && !loads.promote(sequence)) {
+            if (sequence.state == Sequence.State.WAITING_FOR_STREAMING_REQ
+                    || (sequence.state == Sequence.State.WAITING_FOR_REMOTE_KVS && !loads.promote(sequence))) {
                 waiting.skip(sequence);
                 continue;
             }
@@ -154,7 +155,7 @@ final class BatchPlanner {
         sequence.computed = found;
         sequence.registeredBefore = registered;
         batch.add(sequence, count, resumed ? Kind.RESUMED : Kind.NEW);
-        if (!resumed) {
+        if (sequence.timeline().scheduledNanos == RequestTimeline.NEVER) {
             batch.addFirstScheduled(sequence);
         }
         budget -= count;

@@ -24,7 +24,7 @@ public interface LifecycleListener {
     /**
      * A token went out.
      *
-     * @param previousNanos time of the token before, or {@link RequestTimeline#NEVER} for the first one
+     * @param previousNanos time of the token before, or {@link RequestTimeline#NEVER} for the first one of an answer
      */
     default void onToken(RequestTimeline request, long previousNanos) {}
 

@@ -59,7 +59,7 @@ final class SchedulerBooks {
                     sequence,
                     "block " + i + " is registered under another content");
         }
-        if (sequence.state != Sequence.State.RUNNING && sequence.state != Sequence.State.WAITING_FOR_REMOTE_KVS) {
+        if (sequence.state == Sequence.State.WAITING || sequence.state == Sequence.State.PREEMPTED) {
             check((sequence.computed == 0) == (table.size() == 0), sequence, "waits and holds blocks");
         }
         check(sequence.scheduled == 0, sequence, "is scheduled between two turns");

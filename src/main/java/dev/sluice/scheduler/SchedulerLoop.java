@@ -18,7 +18,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,6 +39,7 @@ public final class SchedulerLoop {
     private final Clock clock;
     private final BlockHasher hasher;
     private final KvCache cache;
+    private final RequestCheck check;
     private final Inbox inbox;
     private final WaitingQueue waiting;
     private final List<Sequence> running = new ArrayList<>();
@@ -47,6 +47,7 @@ public final class SchedulerLoop {
     private final RemoteLoads loads;
     private final BatchPlanner planner;
     private final SequenceEnding ending;
+    private final StreamingSessions sessions;
     private final StepApplication application;
     private final Batch batch = new Batch();
     private final StepPlan plan = new StepPlan();
@@ -72,15 +73,18 @@ public final class SchedulerLoop {
         this.connector = connector;
         this.listener = new GuardedListener(listener, clock);
         this.clock = clock;
+        check = new RequestCheck(settings.contextLength(), executor.spec().vocabularySize(), cache.layout());
         inbox = new Inbox(settings.inboxCapacity());
         waiting = new WaitingQueue(settings.policy());
         loads = new RemoteLoads(executor, connector, cache, settings.loadFailurePolicy(), this.listener);
         planner = new BatchPlanner(settings, cache, connector, loads, this.listener, waiting, running);
         ending = new SequenceEnding(cache, connector, loads, this.listener, waiting, running, live);
+        sessions = new StreamingSessions(settings.contextLength(), check, waiting, running, ending, hasher);
         application = new StepApplication(
                 hasher,
                 this.listener,
                 ending,
+                sessions,
                 settings.contextLength(),
                 executor.spec().vocabularySize());
         nextSweepNanos = clock.monotonicNanos();
@@ -95,6 +99,33 @@ public final class SchedulerLoop {
     /** Leaves a cancellation for the next turn; any thread. Unknown ids are ignored. */
     public void cancel(String requestId, FinishReason reason) {
         inbox.cancel(requestId, reason);
+    }
+
+    /**
+     * Leaves the next chunk of a session for the next turn; any thread. Its events come through the session's sink; of a
+     * session that has ended, nothing comes.
+     *
+     * @param chunk with the session's id; its prompt is what the session goes on with
+     */
+    public void extend(GenerationRequest chunk) {
+        inbox.execute(() -> extendSession(chunk));
+    }
+
+    /** Tells a session that no more input comes; any thread. */
+    public void closeSession(String requestId) {
+        inbox.execute(() -> {
+            Sequence session = live.get(requestId);
+            if (session != null) {
+                sessions.close(session);
+            }
+        });
+    }
+
+    private void extendSession(GenerationRequest chunk) {
+        Sequence session = live.get(chunk.id());
+        if (session != null && session.request().resumable()) {
+            sessions.extend(session, chunk);
+        }
     }
 
     /** Has something done on the scheduler's thread in the next turn; any thread. */
@@ -201,7 +232,9 @@ public final class SchedulerLoop {
     }
 
     private void accept(GenerationRequest request, TokenSink sink) {
-        String problem = problemWith(request);
+        String problem = live.containsKey(request.id())
+                ? "a request with this id is already in flight"
+                : check.problemWith(request, 0);
         if (problem != null) {
             sink.offer(new TokenEvent.Failed(FailureKind.INVALID_REQUEST, problem));
             return;
@@ -213,36 +246,6 @@ public final class SchedulerLoop {
         sequence.timeline().queuedNanos = clock.monotonicNanos();
         connector.onNewRequest(sequence);
         listener.onQueued(sequence.timeline());
-    }
-
-    /** The front door has checked all of this; whoever else calls is not trusted to have. */
-    private @Nullable String problemWith(GenerationRequest request) {
-        int[] prompt = request.promptTokenIds();
-        int vocabulary = executor.spec().vocabularySize();
-        if (live.containsKey(request.id())) {
-            return "a request with this id is already in flight";
-        }
-        if (prompt.length == 0) {
-            return "the prompt is empty";
-        }
-        if (prompt.length >= settings.contextLength()) {
-            return "the prompt has " + prompt.length + " tokens; with one token of output that exceeds the context of "
-                    + settings.contextLength();
-        }
-        for (int id : prompt) {
-            if (id < 0 || id >= vocabulary) {
-                return "prompt token " + id + " is outside the vocabulary of " + vocabulary;
-            }
-        }
-        int longest = (int) Math.min(
-                settings.contextLength(),
-                (long) prompt.length + Math.max(1, request.sampling().maxTokens()));
-        int needed = cache.layout().blocksFor(longest - 1); // the last token is never computed
-        if (needed > cache.layout().usableBlocks()) {
-            return "prompt and output need " + needed + " KV blocks of "
-                    + cache.layout().usableBlocks();
-        }
-        return null;
     }
 
     private void end(String id, FinishReason reason) {

@@ -8,7 +8,9 @@ import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.TokenEvent;
 import dev.sluice.request.TokenSink;
+import java.util.ArrayDeque;
 import java.util.Arrays;
+import java.util.Deque;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,17 +37,19 @@ final class Sequence implements ConnectorRequest {
         WAITING,
         /** Holds its blocks and waits for the connector to fill some of them. */
         WAITING_FOR_REMOTE_KVS,
+        /** A session that has answered all its input; holds its blocks. */
+        WAITING_FOR_STREAMING_REQ,
         RUNNING,
         PREEMPTED,
         FINISHED
     }
 
     private final long number;
-    private final GenerationRequest request;
+    private GenerationRequest request;
     private final TokenSink sink;
     private final RequestTimeline timeline;
     private final BlockTable table;
-    private final int promptLength;
+    private int promptLength;
     private int[] tokens;
     private int tokenCount;
 
@@ -71,6 +75,12 @@ final class Sequence implements ConnectorRequest {
 
     int failedLoads;
 
+    /** Input of a session that waits for the answer before it to stop. */
+    final Deque<GenerationRequest> chunks;
+
+    /** No more input will come. */
+    boolean closing;
+
     private @Nullable PrefillRecord plannedPrefill;
 
     Sequence(long number, GenerationRequest request, TokenSink sink, BlockHasher hasher) {
@@ -78,6 +88,7 @@ final class Sequence implements ConnectorRequest {
         this.request = request;
         this.sink = sink;
         timeline = new RequestTimeline(request);
+        chunks = new ArrayDeque<>(0);
         table = new BlockTable(request.cacheSalt());
         promptLength = request.promptTokenIds().length;
         tokens = Arrays.copyOf(
@@ -118,6 +129,24 @@ final class Sequence implements ConnectorRequest {
         }
         tokens[tokenCount++] = token;
         table.extendHashes(hasher, tokens, tokenCount);
+    }
+
+    /**
+     * Goes on with the next chunk of a session. Outputs become prompt, but for the last one, which was sampled and never
+     * computed; of a session that lost its blocks, everything stays.
+     */
+    void continueWith(GenerationRequest chunk, BlockHasher hasher) {
+        int kept = computed == 0 ? tokenCount : Math.min(computed, tokenCount);
+        int[] input = chunk.promptTokenIds();
+        tokens = Arrays.copyOf(
+                tokens, kept + input.length + Math.min(chunk.sampling().maxTokens(), 64));
+        System.arraycopy(input, 0, tokens, kept, input.length);
+        tokenCount = kept + input.length;
+        promptLength = tokenCount;
+        table.truncateHashes(kept / hasher.blockSize());
+        table.extendHashes(hasher, tokens, tokenCount);
+        request = chunk;
+        timeline.continueWith(chunk);
     }
 
     boolean emit(TokenEvent event) {

@@ -16,6 +16,7 @@ final class StepApplication {
     private final BlockHasher hasher;
     private final LifecycleListener listener;
     private final SequenceEnding ending;
+    private final StreamingSessions sessions;
     private final int contextLength;
     private final int vocabularySize;
 
@@ -23,11 +24,13 @@ final class StepApplication {
             BlockHasher hasher,
             LifecycleListener listener,
             SequenceEnding ending,
+            StreamingSessions sessions,
             int contextLength,
             int vocabularySize) {
         this.hasher = hasher;
         this.listener = listener;
         this.ending = ending;
+        this.sessions = sessions;
         this.contextLength = contextLength;
         this.vocabularySize = vocabularySize;
     }
@@ -60,10 +63,11 @@ final class StepApplication {
 
     private void accept(Sequence sequence, int token, StepResult result, int index, long nowNanos) {
         RequestTimeline timeline = sequence.timeline();
-        long previous = timeline.lastTokenNanos;
-        if (previous == RequestTimeline.NEVER) {
+        long previous = timeline.firstTokenDue ? RequestTimeline.NEVER : timeline.lastTokenNanos;
+        if (timeline.firstTokenNanos == RequestTimeline.NEVER) {
             timeline.firstTokenNanos = nowNanos;
         }
+        timeline.firstTokenDue = false;
         timeline.lastTokenNanos = nowNanos;
         timeline.outputTokens++;
         sequence.append(token, hasher);
@@ -88,16 +92,24 @@ final class StepApplication {
         int outputs = sequence.outputCount();
         if (outputs >= sampling.minTokens()) {
             if (contains(sampling.endTokenIds(), token)) {
-                ending.finish(sequence, FinishReason.STOP, -1);
+                stop(sequence, FinishReason.STOP, -1);
                 return;
             }
             if (contains(sampling.stopTokenIds(), token)) {
-                ending.finish(sequence, FinishReason.STOP, token);
+                stop(sequence, FinishReason.STOP, token);
                 return;
             }
         }
         if (sequence.tokenCount() >= contextLength || outputs >= sampling.maxTokens()) {
-            ending.finish(sequence, FinishReason.LENGTH, -1);
+            stop(sequence, FinishReason.LENGTH, -1);
+        }
+    }
+
+    private void stop(Sequence sequence, FinishReason reason, int stopTokenId) {
+        if (sequence.request().resumable()) {
+            sessions.stopped(sequence, reason, stopTokenId);
+        } else {
+            ending.finish(sequence, reason, stopTokenId);
         }
     }
 

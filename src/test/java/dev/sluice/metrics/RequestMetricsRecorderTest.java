@@ -76,8 +76,10 @@ class RequestMetricsRecorderTest {
     @Test
     void timesAreThoseOfTheTimeline() {
         PrefillRecord record = new PrefillRecord(2000, 1200, 0);
+        RequestTimeline first = Timelines.finished(record, 1);
+        recorder.onPrefilled(first, record);
+        recorder.onToken(first, RequestTimeline.NEVER);
         RequestTimeline request = Timelines.finished(record, 3);
-        recorder.onPrefilled(request, record);
         recorder.onFinished(request, FinishReason.STOP);
         assertThat(value("vllm:time_to_first_token_seconds_sum", "")).isEqualTo(2.5, Offset.offset(1e-9));
         assertThat(value("vllm:request_queue_time_seconds_sum", "")).isEqualTo(1, Offset.offset(1e-9));

@@ -20,6 +20,7 @@ import dev.sluice.request.SamplingParams;
 import dev.sluice.testkit.RecordingSink;
 import dev.sluice.testkit.VirtualClock;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -40,6 +41,7 @@ final class Bench {
     final Ledger ledger = new Ledger();
     final Map<String, RecordingSink> sinks = new LinkedHashMap<>();
     final Map<String, GenerationRequest> requests = new LinkedHashMap<>();
+    private final Map<String, int[]> seen = new LinkedHashMap<>();
     final List<String> orders = new ArrayList<>();
     int answer = TOKEN;
 
@@ -77,7 +79,6 @@ final class Bench {
     }
 
     RecordingSink add(String name, int[] prompt, SamplingParams sampling, int priority, long arrival, String salt) {
-        RecordingSink sink = new RecordingSink();
         GenerationRequest request = new GenerationRequest(
                 name,
                 prompt,
@@ -88,7 +89,13 @@ final class Bench {
                 Integer.MAX_VALUE,
                 arrival,
                 Long.MAX_VALUE,
-                Long.MAX_VALUE);
+                Long.MAX_VALUE,
+                false);
+        return add(name, request);
+    }
+
+    RecordingSink add(String name, GenerationRequest request) {
+        RecordingSink sink = new RecordingSink();
         sinks.put(name, sink);
         requests.put(name, request);
         names.add(name);
@@ -117,6 +124,11 @@ final class Bench {
 
     int free() {
         return cache.pool().free();
+    }
+
+    /** All ids of a sequence as the executor last saw them. */
+    int[] tokensOf(String name) {
+        return seen.get(name);
     }
 
     PrefillRecord record(String name) {
@@ -166,6 +178,7 @@ final class Bench {
                     case RUNNING -> "";
                 };
                 lines.add(names.get((int) line.sequence - 1) + " " + line.count + kind);
+                seen.put(names.get((int) line.sequence - 1), Arrays.copyOf(line.tokens, line.tokenCount));
                 if (line.samples()) {
                     result.setToken(i, answer);
                 }

@@ -135,6 +135,7 @@ class SameAnswerTest {
                 Integer.MAX_VALUE,
                 number,
                 Long.MAX_VALUE,
-                Long.MAX_VALUE);
+                Long.MAX_VALUE,
+                false);
     }
 }

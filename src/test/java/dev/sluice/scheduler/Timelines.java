@@ -22,7 +22,8 @@ public final class Timelines {
                 Integer.MAX_VALUE,
                 second / 2,
                 Long.MAX_VALUE,
-                Long.MAX_VALUE);
+                Long.MAX_VALUE,
+                false);
         RequestTimeline timeline = new RequestTimeline(request);
         timeline.queuedNanos = second;
         timeline.scheduledNanos = 2 * second;

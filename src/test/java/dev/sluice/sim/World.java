@@ -186,7 +186,8 @@ final class World {
                 Integer.MAX_VALUE,
                 now,
                 chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE,
-                chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE);
+                chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE,
+                false);
         Client client = new Client(request, new RecordingSink());
         clients.add(client);
         if (!loop.submit(request, client.sink)) {

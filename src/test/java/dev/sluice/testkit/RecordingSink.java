@@ -15,6 +15,7 @@ public final class RecordingSink implements TokenSink {
     private @Nullable PrefillRecord prefill;
     private @Nullable TokenEvent terminal;
     private boolean reading = true;
+    private int pauses;
 
     @Override
     public boolean offer(TokenEvent event) {
@@ -34,6 +35,7 @@ public final class RecordingSink implements TokenSink {
                 }
                 tokens.add(token.id());
             }
+            case TokenEvent.Paused paused -> pauses++;
             case TokenEvent.Finished finished -> terminal = finished;
             case TokenEvent.Failed failed -> terminal = failed;
         }
@@ -43,6 +45,11 @@ public final class RecordingSink implements TokenSink {
     /** From now on answers as a reader that has stood still for too long. */
     public void stopReading() {
         reading = false;
+    }
+
+    /** Answers of a session that have stopped so far. */
+    public int pauses() {
+        return pauses;
     }
 
     public List<Integer> tokens() {
