@@ -100,11 +100,30 @@ final class BatchPlanner {
             boolean admitted = loadsFirst
                     ? admitLoading(sequence, local, external)
                     : admitRunning(sequence, local, external, batch);
-            if (!admitted) {
+            if (!admitted && !reclaim(sequence, batch)) {
                 break;
             }
         }
         waiting.restoreSkipped();
+    }
+
+    /**
+     * Nothing runs, nothing is being loaded, and the head of the queue does not fit: then blocks can only be held by
+     * others that wait, loaded or parked, and would be held for ever. The last of them loses its own.
+     */
+    private boolean reclaim(Sequence head, Batch batch) {
+        if (batch.size() > 0 || !running.isEmpty() || loads.isLoading()) {
+            return false;
+        }
+        Sequence holder = waiting.lastHolderBut(head);
+        if (holder == null) {
+            return false;
+        }
+        loseBlocks(holder, batch);
+        if (holder.state != Sequence.State.WAITING_FOR_STREAMING_REQ) {
+            loads.forget(holder);
+        }
+        return true;
     }
 
     private int lookup(Sequence sequence) {
@@ -146,13 +165,13 @@ final class BatchPlanner {
         if (!loaded) {
             countLookups(sequence, local, external);
         }
+        sequence.computed = found;
         connector.onAllocated(
                 sequence, sequence.table().blocks(), sequence.table().size(), external);
         boolean resumed = sequence.state == Sequence.State.PREEMPTED;
         waiting.remove(sequence);
         running.add(sequence);
         sequence.state = Sequence.State.RUNNING;
-        sequence.computed = found;
         sequence.registeredBefore = registered;
         batch.add(sequence, count, resumed ? Kind.RESUMED : Kind.NEW);
         if (sequence.timeline().scheduledNanos == RequestTimeline.NEVER) {
@@ -195,13 +214,17 @@ final class BatchPlanner {
             budget += unscheduled;
             cache.unregisterFrom(sequence.table(), sequence.registeredBefore);
         }
+        loseBlocks(sequence, batch);
+        sequence.state = Sequence.State.PREEMPTED;
+        waiting.addFirst(sequence);
+    }
+
+    private void loseBlocks(Sequence sequence, Batch batch) {
         connector.onPreempted(
                 sequence, sequence.table().blocks(), sequence.table().size());
         cache.release(sequence.table());
-        sequence.state = Sequence.State.PREEMPTED;
         sequence.computed = 0;
         sequence.timeline().preemptions++;
-        waiting.addFirst(sequence);
         batch.addPreempted(sequence);
     }
 

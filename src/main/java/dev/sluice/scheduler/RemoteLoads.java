@@ -57,6 +57,16 @@ final class RemoteLoads {
         loading.add(sequence);
     }
 
+    /** True while a sequence waits for a load that has not ended. */
+    boolean isLoading() {
+        for (int i = 0; i < loading.size(); i++) {
+            if (loading.get(i).loadJob != KvConnector.NO_JOB) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Blocks that sequences admitted earlier still need before they can do without a load, or finish their prompt. */
     int reservedBlocks(List<Sequence> running) {
         int reserved = 0;
@@ -86,8 +96,7 @@ final class RemoteLoads {
         if (sequence.loadJob != KvConnector.NO_JOB) {
             return false;
         }
-        loading.remove(sequence);
-        sequence.state = sequence.timeline().preemptions > 0 ? Sequence.State.PREEMPTED : Sequence.State.WAITING;
+        forget(sequence);
         if (sequence.computed == 0) {
             cache.release(sequence.table()); // nothing of use arrived: look everywhere again
             return true;
@@ -138,9 +147,16 @@ final class RemoteLoads {
                 keptForJob.put(job, sequence.table().surrender());
                 sequence.loadJob = KvConnector.NO_JOB;
                 lose(sequence, 0);
+                forget(sequence);
                 return;
             }
         }
+    }
+
+    /** The sequence does not wait for a load any more. */
+    void forget(Sequence sequence) {
+        loading.remove(sequence);
+        sequence.state = sequence.timeline().preemptions > 0 ? Sequence.State.PREEMPTED : Sequence.State.WAITING;
     }
 
     /** Lowers what is computed to the first invalid block, for every sequence that holds one. */

@@ -332,6 +332,11 @@ public final class SchedulerLoop {
         return !live.isEmpty();
     }
 
+    /** Who lives and where they stand, for messages of simulations. */
+    public String describe() {
+        return live.values().toString();
+    }
+
     /** The state at the end of the latest turn; any thread. */
     public SchedulerSnapshot snapshot() {
         return snapshot;

@@ -60,6 +60,7 @@ final class SequenceEnding {
     /** Fails a sequence whose part of the current step was not computed: its new blocks must not be found by others. */
     void failUncomputed(Sequence sequence, String message) {
         cache.unregisterFrom(sequence.table(), sequence.registeredBefore);
+        sequence.computed = 0; // of what it holds, nothing can be trusted enough to be kept elsewhere
         fail(sequence, FailureKind.INTERNAL, message);
     }
 

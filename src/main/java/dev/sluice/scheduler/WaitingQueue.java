@@ -6,6 +6,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.TreeSet;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The sequences that wait for admission.
@@ -105,6 +106,21 @@ final class WaitingQueue {
             deferred.add(sequence);
         }
         skipped.clear();
+    }
+
+    /** The last sequence, in the order of the queues, that holds blocks although it waits; null if there is none. */
+    @Nullable
+    Sequence lastHolderBut(Sequence head) {
+        Sequence last = null;
+        for (Iterable<Sequence> sequences : List.of(skipped, deferred, capacity)) {
+            for (Sequence sequence : sequences) {
+                boolean later = last == null || policy == Policy.FCFS || BY_PRIORITY.compare(sequence, last) > 0;
+                if (sequence != head && sequence.table().size() > 0 && later) {
+                    last = sequence;
+                }
+            }
+        }
+        return last;
     }
 
     void forEach(Consumer<Sequence> action) {

@@ -6,6 +6,7 @@ import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
 import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
+import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.NoKvConnector;
 import dev.sluice.request.FailureKind;
 import dev.sluice.request.FinishReason;
@@ -14,6 +15,7 @@ import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenEvent;
 import dev.sluice.scheduler.SchedulerLoop;
 import dev.sluice.scheduler.SchedulerSettings;
+import dev.sluice.scheduler.SchedulerSettings.LoadFailurePolicy;
 import dev.sluice.scheduler.SchedulerSettings.Policy;
 import dev.sluice.testkit.RecordingSink;
 import dev.sluice.testkit.VirtualClock;
@@ -21,10 +23,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One simulated life of a server, decided by one seed: pool, budgets, policy, arrivals, shared prefixes, salts,
- * cancellations, deadlines, faults. The loop, the planner and the pool are the production ones.
+ * cancellations, deadlines, tiers, copies that fail, hang or are damaged. The loop, the planner and the pool are the production ones.
  *
  * <p>After every turn the books are audited and the ledger is checked; at the end every request must have ended, each
  * with exactly the tokens that its own history demands, however it was batched, chunked, preempted or shared.
@@ -43,6 +46,8 @@ final class World {
     private final SchedulerLoop loop;
     private final KvCache cache;
     private final ContentAudit contents;
+    private final SimulatedCellar cellar;
+    private final @Nullable HostMemoryConnector connector;
     private final List<Client> clients = new ArrayList<>();
     private final List<int[]> sharedPrefixes = new ArrayList<>();
     private final double cancelRate;
@@ -75,7 +80,7 @@ final class World {
                 chance(0.8),
                 chance(0.6),
                 chance(0.3) ? random.nextDouble() * 0.3 : 0,
-                SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
+                chance(0.8) ? LoadFailurePolicy.RECOMPUTE : LoadFailurePolicy.FAIL,
                 context,
                 256);
         vocabulary = 2 + random.nextInt(50);
@@ -85,7 +90,8 @@ final class World {
         resetRate = chance(0.3) ? random.nextDouble() * 0.05 : 0;
         salts = chance(0.3);
         SplittableRandom faultSeed = new SplittableRandom(random.nextLong());
-        executor = new SimulatedExecutor(SimulatedExecutor.spec(vocabulary, context, layout), new FaultPlan() {
+        cellar = new SimulatedCellar(random);
+        FaultPlan stepFaults = new FaultPlan() {
             @Override
             public boolean failsStep(long step) {
                 return faultsOn && faultSeed.nextDouble() < stepFaultRate;
@@ -95,14 +101,17 @@ final class World {
             public boolean failsSequence(long step, long sequence) {
                 return faultsOn && faultSeed.nextDouble() < sequenceFaultRate;
             }
-        });
+        };
+        executor =
+                new SimulatedExecutor(SimulatedExecutor.spec(vocabulary, context, layout), cellar.faults(stepFaults));
+        connector = chance(0.7) ? cellar.connector(executor, layout, clock, settings.prefixCaching()) : null;
         cache = new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE);
         loop = new SchedulerLoop(
                 settings,
                 cache,
                 new BlockHasher(blockSize, new byte[32]),
                 executor,
-                new NoKvConnector(),
+                connector == null ? new NoKvConnector() : connector,
                 ledger,
                 clock);
         contents = new ContentAudit(executor, cache, new BlockHasher(blockSize, new byte[32]));
@@ -130,14 +139,18 @@ final class World {
             cancelSome();
             if (chance(resetRate)) {
                 loop.resetPrefixCache(chance(0.5));
+                if (connector != null && chance(0.3)) {
+                    connector.reset();
+                }
             }
             turn();
         }
         faultsOn = false;
+        cellar.endFaults();
         int quiet = turns + TURNS_MAX;
-        while (loop.hasRequests()) {
+        while (loop.hasRequests() || loop.hasTransfers()) {
             if (turns > quiet) {
-                throw new IllegalStateException("no end in sight: " + loop.snapshot());
+                throw new IllegalStateException("no end in sight: " + loop.snapshot() + loop.describe() + settings);
             }
             turn();
         }
@@ -148,11 +161,15 @@ final class World {
     private void turn() {
         turns++;
         clock.advanceNanos(1 + random.nextInt(20_000_000));
+        cellar.turn();
         loop.runOnce();
         if (executor.violation() != null) {
             throw new IllegalStateException(executor.violation());
         }
         loop.verifyBooks();
+        if (connector != null) {
+            connector.verifyBooks();
+        }
         ledger.verify();
         for (Client client : clients) {
             contents.learn(client.request, client.sink);
@@ -183,7 +200,7 @@ final class World {
                 random.nextInt(3),
                 salts && chance(0.5) ? "tenant" + random.nextInt(2) : null,
                 chance(0.95),
-                Integer.MAX_VALUE,
+                chance(0.9) ? Integer.MAX_VALUE : random.nextInt(context),
                 now,
                 chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE,
                 chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE,

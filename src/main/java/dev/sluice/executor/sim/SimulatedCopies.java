@@ -8,8 +8,10 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Copies between the simulated slots and host pages, as late as they can possibly happen: a store reads its blocks, and a
@@ -18,7 +20,7 @@ import java.util.List;
  */
 final class SimulatedCopies {
 
-    private static final long GARBAGE = 0x0BAD0BAD0BAD0BADL;
+    static final long GARBAGE = 0x0BAD0BAD0BAD0BADL;
 
     private static final class Job {
         private final BlockTransfer transfer;
@@ -37,6 +39,7 @@ final class SimulatedCopies {
     private final int blockSize;
     private final FaultPlan faults;
     private final List<Job> open = new ArrayList<>();
+    private final Set<Integer> missing = new HashSet<>();
     private final List<FinishedTransfer> finished = new ArrayList<>();
 
     SimulatedCopies(int pages, long[] slots, int blockSize, FaultPlan faults) {
@@ -47,11 +50,17 @@ final class SimulatedCopies {
         this.faults = faults;
     }
 
+    /** True if the block was to be loaded for the current step and was not. */
+    boolean isMissing(int block) {
+        return missing.contains(block);
+    }
+
     HostPages pages() {
         return host;
     }
 
     void begin(TransferPlan plan) {
+        missing.clear();
         for (BlockTransfer store : plan.stores()) {
             open.add(new Job(store, true, faults.copyDelay(store.job())));
         }
@@ -104,6 +113,9 @@ final class SimulatedCopies {
             boolean fails = faults.failsCopy(transfer.job(), i);
             if (fails || !(job.store ? store(transfer, i) : load(transfer, i))) {
                 failed.add(i);
+                if (transfer.beforeStep()) {
+                    missing.add(transfer.blocks()[i]);
+                }
             }
         }
         int[] positions = failed.stream().mapToInt(Integer::intValue).toArray();

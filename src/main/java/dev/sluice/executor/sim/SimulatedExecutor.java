@@ -110,10 +110,15 @@ public final class SimulatedExecutor implements ModelExecutor {
 
     private void write(ScheduledSequence line, long step) {
         long history = 0;
+        boolean lacksLoad = lacksLoad(line);
         for (int position = 0; position < line.start + line.count; position++) {
             history = extend(history, line.tokens[position]);
             if (position >= line.start) {
                 int slot = slot(line, position);
+                if (lacksLoad) {
+                    slots[slot] = SimulatedCopies.GARBAGE;
+                    continue;
+                }
                 if (writtenInStep[slot] == step && slots[slot] != history) {
                     throw violated(line, "writes position " + position + " into a block that another writes too");
                 }
@@ -125,6 +130,10 @@ public final class SimulatedExecutor implements ModelExecutor {
 
     private void read(StepPlan plan, int index) {
         ScheduledSequence line = plan.get(index);
+        if (lacksLoad(line)) {
+            result.setToken(index, 0); // computed from nothing: the caller must not use it
+            return;
+        }
         long history = 0;
         for (int position = 0; position < line.start + line.count; position++) {
             history = extend(history, line.tokens[position]);
@@ -141,6 +150,15 @@ public final class SimulatedExecutor implements ModelExecutor {
         if (line.samples()) {
             result.setToken(index, nextToken(history, spec.vocabularySize()));
         }
+    }
+
+    private boolean lacksLoad(ScheduledSequence line) {
+        for (int i = 0; i < line.blockCount; i++) {
+            if (copies.isMissing(line.blocks[i])) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private boolean sharesFailedBlock(StepPlan plan, int index) {

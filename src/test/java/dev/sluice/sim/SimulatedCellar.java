@@ -1,0 +1,140 @@
+package dev.sluice.sim;
+
+import dev.sluice.executor.sim.FaultPlan;
+import dev.sluice.executor.sim.SimulatedExecutor;
+import dev.sluice.kv.HostPages;
+import dev.sluice.kv.KvLayout;
+import dev.sluice.offload.HostMemoryConnector;
+import dev.sluice.offload.OffloadListener;
+import dev.sluice.offload.OffloadSettings;
+import dev.sluice.offload.OffloadSettings.Eviction;
+import dev.sluice.offload.StorageTier;
+import dev.sluice.offload.TierGuard;
+import dev.sluice.testkit.VirtualClock;
+import java.util.Random;
+
+/** The tiers of one simulated world and what goes wrong in them, as the seed decides. */
+final class SimulatedCellar {
+
+    private static final long TIME_LIMIT_NANOS = 400_000_000; // some forty turns
+
+    private final Random random;
+    private final double failureRate;
+    private final double damageRate;
+    private final double hangRate;
+    private final double sickRate;
+    private final int delay;
+    private boolean faultsOn = true;
+    private boolean sick;
+
+    SimulatedCellar(Random random) {
+        this.random = random;
+        failureRate = chance(0.4) ? random.nextDouble() * 0.1 : 0;
+        damageRate = chance(0.4) ? random.nextDouble() * 0.1 : 0;
+        hangRate = chance(0.3) ? random.nextDouble() * 0.1 : 0;
+        sickRate = chance(0.2) ? random.nextDouble() * 0.05 : 0;
+        delay = random.nextInt(chance(0.5) ? 3 : 12);
+    }
+
+    private boolean chance(double probability) {
+        return random.nextDouble() < probability;
+    }
+
+    void endFaults() {
+        faultsOn = false;
+        sick = false;
+    }
+
+    /** Falls ill, or recovers. */
+    void turn() {
+        if (faultsOn && chance(sickRate)) {
+            sick = !sick;
+        }
+    }
+
+    boolean failsCopy() {
+        return faultsOn && chance(failureRate);
+    }
+
+    boolean damagesPage() {
+        return faultsOn && chance(damageRate);
+    }
+
+    int copyDelay() {
+        return faultsOn && chance(hangRate) ? 150 : random.nextInt(delay + 1);
+    }
+
+    /** The production connector over the simulator's memory. */
+    HostMemoryConnector connector(
+            SimulatedExecutor executor, KvLayout layout, VirtualClock clock, boolean prefixCaching) {
+        OffloadSettings settings = new OffloadSettings(
+                1 + random.nextInt(3),
+                chance(0.5) ? Eviction.LRU : Eviction.ARC,
+                chance(0.2) ? 2 : 0,
+                1 + random.nextInt(50),
+                chance(0.5),
+                chance(0.7));
+        HostPages pages = executor.allocateHostPages(1 + random.nextInt(chance(0.5) ? 10 : 200));
+        StorageTier storage = chance(0.5)
+                ? new SimulatedStorage(
+                        pages,
+                        1 + random.nextInt(100),
+                        delay,
+                        failureRate,
+                        () -> faultsOn,
+                        new Random(random.nextLong()))
+                : null;
+        return new HostMemoryConnector(
+                settings, layout, pages, guard(), storage, guard(), OffloadListener.NONE, clock, prefixCaching);
+    }
+
+    private TierGuard guard() {
+        return new TierGuard() {
+            @Override
+            public boolean permits() {
+                return !sick;
+            }
+
+            @Override
+            public void succeeded(long nanos) {}
+
+            @Override
+            public void failed(long nanos) {}
+
+            @Override
+            public long timeLimitNanos() {
+                return TIME_LIMIT_NANOS;
+            }
+        };
+    }
+
+    /** Adds the copies' faults to those of the steps. */
+    FaultPlan faults(FaultPlan steps) {
+        return new FaultPlan() {
+            @Override
+            public boolean failsStep(long step) {
+                return steps.failsStep(step);
+            }
+
+            @Override
+            public boolean failsSequence(long step, long sequence) {
+                return steps.failsSequence(step, sequence);
+            }
+
+            @Override
+            public int copyDelay(long job) {
+                return SimulatedCellar.this.copyDelay();
+            }
+
+            @Override
+            public boolean failsCopy(long job, int index) {
+                return SimulatedCellar.this.failsCopy();
+            }
+
+            @Override
+            public boolean damagesPage(long job, int index) {
+                return SimulatedCellar.this.damagesPage();
+            }
+        };
+    }
+}

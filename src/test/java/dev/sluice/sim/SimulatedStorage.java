@@ -1,0 +1,148 @@
+package dev.sluice.sim;
+
+import dev.sluice.kv.BlockHash;
+import dev.sluice.kv.HostPages;
+import dev.sluice.offload.StorageTier;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.BooleanSupplier;
+
+/** A storage tier in memory whose operations take some polls, and fail now and then. */
+final class SimulatedStorage implements StorageTier {
+
+    private static final class Operation {
+        private final BlockHash key;
+        private final BlockHash[] pageKeys;
+        private final int[] pages;
+        private final boolean read;
+        private int pollsLeft;
+
+        Operation(BlockHash key, BlockHash[] pageKeys, int[] pages, boolean read, int pollsLeft) {
+            this.key = key;
+            this.pageKeys = pageKeys;
+            this.pages = pages;
+            this.read = read;
+            this.pollsLeft = pollsLeft;
+        }
+    }
+
+    private final HostPages host;
+    private final int capacity;
+    private final int delay;
+    private final double failureRate;
+    private final BooleanSupplier faultsOn;
+    private final Random random;
+    private final LinkedHashMap<BlockHash, byte[][]> kept = new LinkedHashMap<>();
+    private final List<Operation> open = new ArrayList<>();
+
+    SimulatedStorage(
+            HostPages host, int capacity, int delay, double failureRate, BooleanSupplier faultsOn, Random random) {
+        this.host = host;
+        this.capacity = capacity;
+        this.delay = delay;
+        this.failureRate = failureRate;
+        this.faultsOn = faultsOn;
+        this.random = random;
+    }
+
+    private int polls() {
+        boolean hangs = faultsOn.getAsBoolean() && random.nextDouble() < failureRate;
+        return hangs ? 200 : random.nextInt(delay + 1);
+    }
+
+    @Override
+    public boolean contains(BlockHash key) {
+        return kept.containsKey(key);
+    }
+
+    @Override
+    public boolean write(BlockHash key, BlockHash[] pageKeys, int[] pages) {
+        if (open.size() >= 8 || kept.containsKey(key)) {
+            return false;
+        }
+        open.add(new Operation(key, pageKeys, pages, false, polls()));
+        return true;
+    }
+
+    @Override
+    public boolean read(BlockHash key, BlockHash[] pageKeys, int[] pages) {
+        if (open.size() >= 8 || !kept.containsKey(key)) {
+            return false;
+        }
+        open.add(new Operation(key, pageKeys, pages, true, polls()));
+        return true;
+    }
+
+    @Override
+    public List<Ended> poll() {
+        List<Ended> ended = new ArrayList<>();
+        for (Iterator<Operation> i = open.iterator(); i.hasNext(); ) {
+            Operation operation = i.next();
+            if (--operation.pollsLeft < 0) {
+                i.remove();
+                boolean fails = faultsOn.getAsBoolean() && random.nextDouble() < failureRate;
+                boolean succeeded = !fails && (operation.read ? finishRead(operation) : finishWrite(operation));
+                ended.add(new Ended(operation.key, operation.read, succeeded, host.pageBytes(), 1));
+            }
+        }
+        return ended;
+    }
+
+    private boolean finishRead(Operation operation) {
+        byte[][] contents = kept.get(operation.key);
+        if (contents == null) {
+            return false;
+        }
+        for (int i = 0; i < contents.length; i++) {
+            host.page(operation.pages[i]).asByteBuffer().put(contents[i]);
+            host.seal(operation.pages[i], operation.pageKeys[i]);
+        }
+        return true;
+    }
+
+    private boolean finishWrite(Operation operation) {
+        byte[][] contents = new byte[operation.pages.length][];
+        for (int i = 0; i < contents.length; i++) {
+            if (!host.verify(operation.pages[i], operation.pageKeys[i])) {
+                return false; // as the real one, it keeps nothing that is damaged already
+            }
+            contents[i] = host.page(operation.pages[i]).toArray(ValueLayout.JAVA_BYTE);
+        }
+        kept.putLast(operation.key, contents);
+        if (kept.size() > capacity) {
+            Map.Entry<BlockHash, byte[][]> oldest = kept.pollFirstEntry();
+            if (oldest == null) {
+                throw new IllegalStateException("a full map has a first entry");
+            }
+        }
+        return true;
+    }
+
+    @Override
+    public boolean hasPendingWork() {
+        return !open.isEmpty();
+    }
+
+    @Override
+    public long bytesUsed() {
+        return kept.size();
+    }
+
+    @Override
+    public long bytesCapacity() {
+        return capacity;
+    }
+
+    @Override
+    public void reset() {
+        kept.clear();
+    }
+
+    @Override
+    public void close() {}
+}
