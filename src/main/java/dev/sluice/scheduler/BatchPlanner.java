@@ -66,6 +66,9 @@ final class BatchPlanner {
                 sequence.registeredBefore = sequence.table().registered();
                 while (!allocate(sequence, count, Headroom.NONE)) {
                     int victim = victim();
+                    if (reclaimBefore(running.get(victim), batch)) {
+                        continue;
+                    }
                     boolean itself = running.get(victim) == sequence;
                     preempt(victim, batch);
                     if (itself) {
@@ -116,14 +119,31 @@ final class BatchPlanner {
             return false;
         }
         Sequence holder = waiting.lastHolderBut(head);
-        if (holder == null) {
+        if (holder != null) {
+            reclaimFrom(holder, batch);
+        }
+        return holder != null;
+    }
+
+    /**
+     * Who waits with blocks, loaded or parked, loses them before one that runs does, unless its priority is higher.
+     * Otherwise those that run would preempt each other for ever around blocks that nobody uses.
+     */
+    private boolean reclaimBefore(Sequence victim, Batch batch) {
+        Sequence holder = waiting.lastHolderBut(victim);
+        if (holder == null
+                || (settings.policy() == Policy.PRIORITY && WaitingQueue.BY_PRIORITY.compare(holder, victim) < 0)) {
             return false;
         }
+        reclaimFrom(holder, batch);
+        return true;
+    }
+
+    private void reclaimFrom(Sequence holder, Batch batch) {
         loseBlocks(holder, batch);
         if (holder.state != Sequence.State.WAITING_FOR_STREAMING_REQ) {
             loads.forget(holder);
         }
-        return true;
     }
 
     private int lookup(Sequence sequence) {

@@ -4,6 +4,7 @@ import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.BlockTable;
 import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.KvConnector;
 import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.TokenEvent;
@@ -67,7 +68,7 @@ final class Sequence implements ConnectorRequest {
     /** Registered blocks before the current step: what {@code scheduled} tokens added is taken back from here. */
     int registeredBefore;
 
-    /** The load it waits for; {@link dev.sluice.offload.KvConnector#NO_JOB} once that is over. */
+    /** The load it waits for; {@link KvConnector#NO_JOB} once that is over. */
     long loadJob;
 
     /** True if the latest load failed, in whole or in part. */
@@ -113,6 +114,11 @@ final class Sequence implements ConnectorRequest {
     /** Prompt then output; valid up to {@link #tokenCount}, replaced when it grows. */
     int[] tokens() {
         return tokens;
+    }
+
+    /** True if it waits with blocks that no copy is about to fill. */
+    boolean holdsIdleBlocks() {
+        return table.size() > 0 && loadJob == KvConnector.NO_JOB;
     }
 
     int outputCount() {

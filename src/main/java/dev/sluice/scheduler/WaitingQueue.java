@@ -115,7 +115,7 @@ final class WaitingQueue {
         for (Iterable<Sequence> sequences : List.of(skipped, deferred, capacity)) {
             for (Sequence sequence : sequences) {
                 boolean later = last == null || policy == Policy.FCFS || BY_PRIORITY.compare(sequence, last) > 0;
-                if (sequence != head && sequence.table().size() > 0 && later) {
+                if (sequence != head && sequence.holdsIdleBlocks() && later) {
                     last = sequence;
                 }
             }
