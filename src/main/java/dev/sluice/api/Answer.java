@@ -25,6 +25,7 @@ final class Answer {
     private int finished;
     private int device;
     private int host;
+    private int storage;
 
     private static final class Choice {
         final ChoiceText text;
@@ -93,7 +94,8 @@ final class Answer {
     private void count(int index, PrefillRecord record) {
         if (index % call.choices() == 0) {
             device += record.localTokens();
-            host += record.externalTokens();
+            host += record.externalTokens() - record.storageTokens();
+            storage += record.storageTokens();
         }
     }
 
@@ -147,7 +149,7 @@ final class Answer {
         for (Choice choice : choices) {
             generated += choice.text.tokens();
         }
-        return Usage.of(call.promptTokens(), generated, device, host);
+        return Usage.of(call.promptTokens(), generated, device, host, storage);
     }
 
     /** The whole answer, once {@link #isComplete}. */

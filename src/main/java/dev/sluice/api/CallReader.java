@@ -127,7 +127,15 @@ final class CallReader {
                 stream.includeUsage(),
                 stream.continuousUsage(),
                 fields.integer("priority", 0, Integer.MIN_VALUE, Integer.MAX_VALUE),
-                salt);
+                salt,
+                maxOffloadTokens(fields));
+    }
+
+    /** As vLLM, which ignores what is no count of tokens. */
+    private static int maxOffloadTokens(Fields fields) {
+        JsonNode value = fields.get("kv_transfer_params").path("max_offload_tokens");
+        boolean count = value.isIntegralNumber() && value.canConvertToInt() && value.intValue() >= 0;
+        return count ? value.intValue() : Integer.MAX_VALUE;
     }
 
     /** The served model's name as the caller wrote it; absent means the one that is served. */

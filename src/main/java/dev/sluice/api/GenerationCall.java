@@ -30,7 +30,8 @@ record GenerationCall(
         boolean includeUsage,
         boolean continuousUsage,
         int priority,
-        @Nullable String cacheSalt) {
+        @Nullable String cacheSalt,
+        int maxOffloadTokens) {
 
     int sequences() {
         return prompts.size() * choices;

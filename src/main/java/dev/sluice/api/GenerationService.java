@@ -142,7 +142,7 @@ final class GenerationService {
                 call.priority(),
                 call.cacheSalt(),
                 true,
-                Integer.MAX_VALUE,
+                call.maxOffloadTokens(),
                 now,
                 now + limits.queueTimeout().toNanos(),
                 now + timeout.toNanos(),

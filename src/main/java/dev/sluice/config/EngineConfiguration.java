@@ -10,7 +10,6 @@ import dev.sluice.kv.KvLayout;
 import dev.sluice.metrics.RequestMetricsRecorder;
 import dev.sluice.model.Model;
 import dev.sluice.offload.KvConnector;
-import dev.sluice.offload.NoKvConnector;
 import dev.sluice.runtime.Clock;
 import dev.sluice.scheduler.ContinuousBatchingScheduler;
 import dev.sluice.scheduler.SchedulerLoop;
@@ -55,11 +54,6 @@ class EngineConfiguration {
     }
 
     @Bean
-    KvConnector kvConnector() {
-        return new NoKvConnector();
-    }
-
-    @Bean
     RequestMetricsRecorder requestMetricsRecorder(
             PrometheusMeterRegistry registry, ModelNames names, ModelExecutor executor) {
         return new RequestMetricsRecorder(
@@ -78,7 +72,7 @@ class EngineConfiguration {
                 properties.kv().prefixCaching(),
                 settings.reserveFullSequence(),
                 settings.watermark(),
-                SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
+                properties.offload().loadFailurePolicy(),
                 executor.spec().contextLength(),
                 settings.maxSequences() + properties.admission().maxQueuedRequests());
     }

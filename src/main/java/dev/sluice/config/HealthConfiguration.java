@@ -1,10 +1,14 @@
 package dev.sluice.config;
 
 import dev.sluice.api.EngineStatus.Stage;
+import dev.sluice.offload.HostMemoryConnector;
+import dev.sluice.offload.KvConnector;
+import dev.sluice.offload.OffloadSnapshot;
 import dev.sluice.runtime.Clock;
 import dev.sluice.scheduler.ContinuousBatchingScheduler;
 import dev.sluice.scheduler.SchedulerSnapshot;
 import java.util.Locale;
+import java.util.Map;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.health.contributor.Health;
 import org.springframework.boot.health.contributor.HealthIndicator;
@@ -30,6 +34,27 @@ class HealthConfiguration {
             return (stage == Stage.READY && !failing ? Health.up() : Health.outOfService())
                     .withDetail("stage", stage.name().toLowerCase(Locale.ROOT))
                     .withDetail("progress", state.progress())
+                    .build();
+        };
+    }
+
+    /** A tier that fails costs computing, nothing else: it is shown here and never makes the server unready. */
+    @Bean
+    HealthIndicator kvOffloadHealthIndicator(
+            EngineState state, ObjectProvider<KvConnector> connector, ObjectProvider<ResilientTier> hostTierGuard) {
+        return () -> {
+            if (state.stage() != Stage.READY || !(connector.getObject() instanceof HostMemoryConnector host)) {
+                return Health.up().build();
+            }
+            OffloadSnapshot tiers = host.snapshot();
+            return Health.up()
+                    .withDetail(
+                            "host",
+                            Map.of(
+                                    "breaker",
+                                            hostTierGuard.getObject().breaker().getState(),
+                                    "capacityBytes", tiers.hostCapacityBytes(),
+                                    "usedBytes", tiers.hostUsedBytes()))
                     .build();
         };
     }

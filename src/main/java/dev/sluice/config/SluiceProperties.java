@@ -1,5 +1,7 @@
 package dev.sluice.config;
 
+import dev.sluice.offload.OffloadSettings.Eviction;
+import dev.sluice.scheduler.SchedulerSettings.LoadFailurePolicy;
 import dev.sluice.scheduler.SchedulerSettings.Policy;
 import jakarta.validation.Valid;
 import jakarta.validation.constraints.DecimalMax;
@@ -26,6 +28,7 @@ public record SluiceProperties(
         @Valid @DefaultValue ModelSource model,
         @Valid @DefaultValue Executor executor,
         @Valid @DefaultValue Kv kv,
+        @Valid @DefaultValue Offload offload,
         @Valid @DefaultValue Scheduler scheduler,
         @Valid @DefaultValue Admission admission,
         @Valid @DefaultValue Api api,
@@ -74,6 +77,26 @@ public record SluiceProperties(
             @DefaultValue("0") @Min(0) int blocks,
             @DefaultValue("true") boolean prefixCaching,
             @DefaultValue("") String hashSeed) {}
+
+    /** Blocks that do not fit on the device; no host memory means no offload. */
+    public record Offload(
+            @DefaultValue("0B") DataSize hostMemory,
+            @DefaultValue("1") @Min(1) @Max(1024) int blocksPerChunk,
+            @DefaultValue("lru") Eviction eviction,
+            @DefaultValue("0") @Min(0) int storeThreshold,
+            @DefaultValue("64000") @Min(1) int trackerSize,
+            @DefaultValue("true") boolean promptOnly,
+            @DefaultValue("true") boolean asynchronousLoads,
+            @DefaultValue("recompute") LoadFailurePolicy loadFailurePolicy,
+            @DefaultValue("10s") Duration timeLimit,
+            @Valid @DefaultValue Breaker breaker) {}
+
+    /** When a tier is left alone, and for how long. */
+    public record Breaker(
+            @DefaultValue("50") @Min(1) @Max(100) int failureRate,
+            @DefaultValue("20") @Min(1) @Max(10000) int window,
+            @DefaultValue("30s") Duration open,
+            @DefaultValue("5") @Min(1) @Max(1000) int probes) {}
 
     /** Batching. */
     public record Scheduler(

@@ -34,6 +34,7 @@ final class ChunkCache {
         private final int id;
         private int pins = BEING_WRITTEN;
         private int loads;
+        private long fetchedFor; // the request that had it brought from a slower tier
         private boolean hidden; // dropped while in use, or overdue: nobody new may have it
 
         Chunk(int id) {
@@ -183,8 +184,17 @@ final class ChunkCache {
      * @param kept chunks that must not go for it
      * @return false if there is no room, or the chunk has a place already
      */
-    boolean prepareFetch(BlockHash key, List<BlockHash> kept) {
-        return !chunks.containsKey(key) && takeIn(List.of(key), new HashSet<>(kept));
+    boolean prepareFetch(BlockHash key, List<BlockHash> kept, long request) {
+        if (chunks.containsKey(key) || !takeIn(List.of(key), new HashSet<>(kept))) {
+            return false;
+        }
+        chunk(key).fetchedFor = request;
+        return true;
+    }
+
+    /** True if this request had the chunk brought from a slower tier. */
+    boolean isFetchedFor(BlockHash key, long request) {
+        return chunk(key).fetchedFor == request;
     }
 
     private boolean takeIn(List<BlockHash> missing, Set<BlockHash> kept) {

@@ -49,6 +49,7 @@ public final class HostMemoryConnector implements KvConnector {
     private final Clock clock;
     private final IdentityHashMap<ConnectorRequest, RequestState> states = new IdentityHashMap<>();
     private final List<BlockHash> wanted = new ArrayList<>();
+    private int matchedTokens;
     private int generation;
     private long storesSkipped;
     private volatile OffloadSnapshot snapshot;
@@ -121,7 +122,17 @@ public final class HostMemoryConnector implements KvConnector {
             return ASK_AGAIN;
         }
         cache.touch(wanted);
+        matchedTokens = tokens;
         return tokens;
+    }
+
+    @Override
+    public int storageTokens(ConnectorRequest request) {
+        int chunks = 0;
+        for (int i = 0; i < wanted.size(); i++) {
+            chunks += cache.isFetchedFor(wanted.get(i), request.sequence()) ? 1 : 0;
+        }
+        return Math.min(chunks * chunkTokens, matchedTokens); // the device may hold the first one in part
     }
 
     private void countOnce(ConnectorRequest request, int from, int to) {
@@ -135,7 +146,7 @@ public final class HostMemoryConnector implements KvConnector {
     /** Begins to bring a chunk back from the storage tier; false if it is not there, or there is no room for it. */
     private boolean fetch(ConnectorRequest request, int chunk, BlockHash key) {
         RequestState state = state(request);
-        if (chunk < state.fetchedTo || !storage.has(key) || !cache.prepareFetch(key, wanted)) {
+        if (chunk < state.fetchedTo || !storage.has(key) || !cache.prepareFetch(key, wanted, request.sequence())) {
             return false;
         }
         state.fetchedTo = chunk + 1; // once only, or two requests could fetch each other's chunks out for ever

@@ -40,6 +40,11 @@ public interface KvConnector {
      */
     int match(ConnectorRequest request, int localTokens);
 
+    /** Of the tokens that the latest {@link #match} promised, those that came from a tier behind host memory. */
+    default int storageTokens(ConnectorRequest request) {
+        return 0;
+    }
+
     /**
      * A request was admitted: to the batch, or to waiting for its asynchronous load, in which case a second call follows
      * when it enters the batch.

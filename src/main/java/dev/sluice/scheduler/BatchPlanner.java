@@ -160,7 +160,7 @@ final class BatchPlanner {
         if (promise != KvConnector.ASK_AGAIN) {
             int most = sequence.tokenCount() - local - (connector.loadsAsynchronously() ? 0 : 1);
             promise = promise < 0 || promise > most ? 0 : promise; // who promises more than there is, is not believed
-            sequence.planPrefill(local, promise);
+            sequence.planPrefill(local, promise, promise == 0 ? 0 : connector.storageTokens(sequence));
         }
         return promise;
     }

@@ -163,9 +163,9 @@ final class Sequence implements ConnectorRequest {
      * Notes where the prompt's tokens come from, at an attempt to admit. The last attempt before the first preemption
      * counts; from then on the sequence would find its own blocks and call them cache hits, so nothing is noted.
      */
-    void planPrefill(int localTokens, int externalTokens) {
+    void planPrefill(int localTokens, int externalTokens, int storageTokens) {
         if (timeline.preemptions == 0 && timeline.prefill == null) {
-            plannedPrefill = new PrefillRecord(promptLength, localTokens, externalTokens);
+            plannedPrefill = new PrefillRecord(promptLength, localTokens, externalTokens, storageTokens);
         }
     }
 
