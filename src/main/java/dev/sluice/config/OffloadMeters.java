@@ -70,14 +70,14 @@ final class OffloadMeters implements OffloadListener {
                 .register(registry);
         FunctionCounter.builder(
                         "vllm:kv_offload_stores_skipped",
-                        snapshots,
-                        s -> s.get().storesSkipped())
+                        connector,
+                        c -> c.snapshot().storesSkipped())
                 .tags(common)
                 .register(registry);
         FunctionCounter.builder(
                         "sluice_kv_tier_late_completions",
-                        snapshots,
-                        s -> s.get().lateCompletions())
+                        connector,
+                        c -> c.snapshot().lateCompletions())
                 .tags(common)
                 .register(registry);
     }
