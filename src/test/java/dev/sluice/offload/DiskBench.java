@@ -2,6 +2,7 @@ package dev.sluice.offload;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
@@ -184,6 +185,7 @@ final class DiskBench {
         private final ListAppender<ILoggingEvent> lines = new ListAppender<>();
 
         Log() {
+            logger.setLevel(Level.INFO);
             lines.start();
             logger.addAppender(lines);
         }
@@ -198,6 +200,7 @@ final class DiskBench {
         @Override
         public void close() {
             logger.detachAppender(lines);
+            logger.setLevel(null);
         }
     }
 }
