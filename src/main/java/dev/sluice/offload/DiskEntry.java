@@ -19,8 +19,8 @@ final class DiskEntry {
     /** Being written. Owner's thread. */
     boolean writing;
 
-    /** Open reads. Owner's thread. */
-    int readers;
+    /** Being read. Owner's thread. */
+    boolean reading;
 
     /** True while the file takes up space. Writer's thread, or the owner's when its deletion has been tried. */
     boolean stored;
@@ -47,6 +47,6 @@ final class DiskEntry {
     }
 
     boolean evictable() {
-        return !writing && readers == 0;
+        return !writing && !reading;
     }
 }

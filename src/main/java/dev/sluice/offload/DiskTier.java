@@ -6,7 +6,9 @@ import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.Threads;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -20,7 +22,8 @@ import org.slf4j.LoggerFactory;
  * <p>The owner's thread keeps the books ({@link DiskIndex}) and decides; threads of the tier do what was decided
  * ({@link DiskWorker}) and change no book. A file has its final name only when it is whole; what a crash or a power
  * failure leaves is found by size at the next start or by checksum at the first read. A read that fails for any reason
- * costs the file: recomputing is cheaper than trusting. {@link Ended#bytes} counts pages, without the file's header.
+ * costs the file: recomputing is cheaper than trusting. A chunk has at most one open read and one open write, so that
+ * a report's key and kind say whose it is. {@link Ended#bytes} counts pages, without the file's header.
  *
  * <p>A process that is killed in the middle of a {@link #reset} may find some of the chunks again.
  */
@@ -40,10 +43,10 @@ public final class DiskTier implements StorageTier {
     private final ExecutorService readers;
     private final Clock clock;
     private final long pageBytes;
+    private final Set<BlockHash> reads = new HashSet<>();
     private long stampMicros;
     private int life;
     private int writesOpen;
-    private int readsOpen;
     private boolean sweeping;
     private boolean closed;
 
@@ -127,14 +130,15 @@ public final class DiskTier implements StorageTier {
         DiskEntry entry = index.usable(key);
         if (closed
                 || entry == null
-                || readsOpen == settings.readsMax()
+                || reads.size() == settings.readsMax()
+                || reads.contains(key)
                 || !format.isPossibleChunk(pageKeys.length, pages.length)) {
             return false;
         }
         index.touch(key);
-        entry.readers++;
+        entry.reading = true;
         DiskJob job = DiskJob.read(entry, pageKeys, pages, life, nextStamp());
-        readsOpen++;
+        reads.add(key);
         readers.execute(() -> worker.read(job));
         return true;
     }
@@ -196,13 +200,10 @@ public final class DiskTier implements StorageTier {
     }
 
     private void settleRead(DiskJob job, DiskEntry entry, boolean current) {
-        readsOpen--;
-        entry.readers--;
-        if (current) {
-            entry.usable &= job.succeeded || job.skipped;
-            if (!entry.usable && entry.readers == 0) {
-                index.doom(entry);
-            }
+        reads.remove(entry.key);
+        entry.reading = false;
+        if (current && !job.succeeded && !job.skipped) {
+            index.doom(entry);
         }
     }
 
@@ -217,7 +218,7 @@ public final class DiskTier implements StorageTier {
 
     @Override
     public boolean hasPendingWork() {
-        return writesOpen > 0 || readsOpen > 0 || !index.isSettled();
+        return writesOpen > 0 || !reads.isEmpty() || !index.isSettled();
     }
 
     @Override

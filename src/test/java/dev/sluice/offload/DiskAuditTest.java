@@ -31,7 +31,7 @@ class DiskAuditTest {
 
     private final Random random = new Random(2026);
     private final Deque<Integer> free = new ArrayDeque<>();
-    private final Map<String, Deque<Open>> open = new HashMap<>();
+    private final Map<String, Open> open = new HashMap<>();
     private int life;
     private int written;
     private int read;
@@ -85,8 +85,8 @@ class DiskAuditTest {
             assertThat(taken && expected).isFalse();
         }
         if (taken) {
-            open.computeIfAbsent(key(n) + " " + reading, k -> new ArrayDeque<>())
-                    .add(new Open(slot, n, life));
+            assertThat(open.put(key(n) + " " + reading, new Open(slot, n, life)))
+                    .isNull();
         } else {
             free.addLast(slot);
         }
@@ -94,32 +94,21 @@ class DiskAuditTest {
 
     private void collect(DiskTier tier, DiskBench bench) {
         for (StorageTier.Ended ended : tier.poll()) {
-            Deque<Open> same = open.getOrDefault(ended.key() + " " + ended.read(), new ArrayDeque<>());
-            assertThat(same).as("open operations for %s", ended).isNotEmpty();
-            settleOne(bench, ended, same);
-        }
-    }
-
-    /** Reads of one key may end in any order, so a report belongs to any of them; a right one must be among them. */
-    private void settleOne(DiskBench bench, StorageTier.Ended ended, Deque<Open> same) {
-        Open mine = same.removeFirst();
-        if (ended.read() && ended.succeeded()) {
-            same.addFirst(mine);
-            mine = same.stream()
-                    .filter(o -> o.life == life && bench.holds(o.n, 2 * o.slot))
-                    .findFirst()
-                    .orElseThrow(() -> new AssertionError("nobody got what " + ended + " says"));
-            same.remove(mine);
-        }
-        if (!ended.succeeded()) {
-            failed++;
-        } else if (ended.read()) {
-            read++;
-        } else {
+            Open mine = open.remove(ended.key() + " " + ended.read());
+            assertThat(mine).as("operation of %s", ended).isNotNull();
+            free.addLast(mine.slot);
+            if (!ended.succeeded()) {
+                failed++;
+                continue;
+            }
             assertThat(mine.life).isEqualTo(life);
-            written++;
+            if (ended.read()) {
+                assertThat(bench.holds(mine.n, 2 * mine.slot)).as("%s", ended).isTrue();
+                read++;
+            } else {
+                written++;
+            }
         }
-        free.addLast(mine.slot);
     }
 
     private void damage(DiskBench bench, long n) throws IOException {
@@ -142,7 +131,7 @@ class DiskAuditTest {
         tier.close();
         collect(tier, bench);
         assertThat(free).hasSize(SLOTS);
-        assertThat(open.values()).allMatch(Deque::isEmpty);
+        assertThat(open).isEmpty();
         DiskTier next = bench.open(ROOM);
         settle(next);
         assertThat(bench.bytesOnDisk()).isEqualTo(next.bytesUsed());
