@@ -1,0 +1,74 @@
+package dev.sluice.offload;
+
+import dev.sluice.kv.BlockHash;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One piece of work of the disk tier: goes from the owner's thread to one of the tier's, and comes back with its
+ * outcome. Used by one thread at a time; the queues hand it over.
+ */
+final class DiskJob {
+
+    enum Kind {
+        READ,
+        /** Deletes, then writes. */
+        WRITE,
+        /** Deletes only. */
+        SWEEP
+    }
+
+    final Kind kind;
+
+    /** What is read or written; null for a sweep. */
+    final @Nullable DiskEntry entry;
+
+    final BlockHash[] pageKeys;
+    final int[] pages;
+
+    /** Files to delete before anything else. */
+    final List<DiskEntry> deletions;
+
+    /** Which of the tier's lives it was begun in; a reset begins the next. */
+    final int life;
+
+    /** The time that the file shall bear. */
+    final long stampMicros;
+
+    boolean succeeded;
+
+    /** Never tried, because the tier is stopping: says nothing about the file. */
+    boolean skipped;
+
+    long nanos;
+
+    private DiskJob(
+            Kind kind,
+            @Nullable DiskEntry entry,
+            BlockHash[] pageKeys,
+            int[] pages,
+            List<DiskEntry> deletions,
+            int life,
+            long stampMicros) {
+        this.kind = kind;
+        this.entry = entry;
+        this.pageKeys = pageKeys;
+        this.pages = pages;
+        this.deletions = deletions;
+        this.life = life;
+        this.stampMicros = stampMicros;
+    }
+
+    static DiskJob read(DiskEntry entry, BlockHash[] pageKeys, int[] pages, int life, long stampMicros) {
+        return new DiskJob(Kind.READ, entry, pageKeys.clone(), pages.clone(), List.of(), life, stampMicros);
+    }
+
+    static DiskJob write(
+            DiskEntry entry, BlockHash[] pageKeys, int[] pages, List<DiskEntry> deletions, int life, long stampMicros) {
+        return new DiskJob(Kind.WRITE, entry, pageKeys.clone(), pages.clone(), deletions, life, stampMicros);
+    }
+
+    static DiskJob sweep(List<DiskEntry> deletions) {
+        return new DiskJob(Kind.SWEEP, null, new BlockHash[0], new int[0], deletions, 0, 0);
+    }
+}
