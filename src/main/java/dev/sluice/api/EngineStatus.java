@@ -14,6 +14,9 @@ public interface EngineStatus {
 
     Stage stage();
 
+    /** True if requests should be sent here: {@link Stage#READY}, and what runs, runs well. */
+    boolean isReady();
+
     /** Share of the loading that is done, 0 to 1. */
     double progress();
 }

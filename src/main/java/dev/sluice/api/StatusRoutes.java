@@ -54,9 +54,12 @@ public final class StatusRoutes {
     Mono<ServerResponse> ready(ServerRequest request) {
         Stage stage = status.stage();
         Map<String, Object> body = new LinkedHashMap<>();
-        body.put("status", stage.name().toLowerCase(Locale.ROOT));
+        boolean ready = status.isReady();
+        body.put(
+                "status",
+                stage == Stage.READY && !ready ? "failing" : stage.name().toLowerCase(Locale.ROOT));
         body.put("progress", status.progress());
-        return json(stage == Stage.READY ? 200 : 503, body);
+        return json(ready ? 200 : 503, body);
     }
 
     Mono<ServerResponse> version(ServerRequest request) {

@@ -98,6 +98,7 @@ final class EngineStarter implements SmartInitializingSingleton, SmartLifecycle 
             ContinuousBatchingScheduler loop = context.getBean(ContinuousBatchingScheduler.class);
             registerMeters(loop);
             loop.start();
+            watch(loop);
             scheduler.set(loop);
             admission.set(context.getBean(AdmissionControl.class));
             door.open(rooms(loop));
@@ -166,6 +167,13 @@ final class EngineStarter implements SmartInitializingSingleton, SmartLifecycle 
                     }
                 })
                 .start();
+    }
+
+    private void watch(ContinuousBatchingScheduler loop) {
+        Watchdog watchdog =
+                new Watchdog(loop::snapshot, clock, properties.scheduler().watchdog());
+        state.watch(watchdog);
+        watchdog.start(() -> running);
     }
 
     private void announce(long nanos) {

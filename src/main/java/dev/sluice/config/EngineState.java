@@ -1,11 +1,13 @@
 package dev.sluice.config;
 
 import dev.sluice.api.EngineStatus;
+import org.jspecify.annotations.Nullable;
 
 /** What the engine is doing, as the starter and the loop report it. */
 final class EngineState implements EngineStatus {
 
     private final LoadProgress download;
+    private volatile @Nullable Watchdog watchdog;
     private volatile Stage stage = Stage.LOADING;
 
     EngineState(LoadProgress download) {
@@ -22,6 +24,23 @@ final class EngineState implements EngineStatus {
         if (stage != Stage.DEAD) {
             stage = next;
         }
+    }
+
+    /** From now on the engine turns, and is watched. */
+    void watch(Watchdog newWatchdog) {
+        watchdog = newWatchdog;
+    }
+
+    @Override
+    public boolean isReady() {
+        Watchdog current = watchdog;
+        return stage == Stage.READY && current != null && current.isHealthy();
+    }
+
+    /** True unless the engine is dead or hangs: only a new process can help. */
+    boolean isAlive() {
+        Watchdog current = watchdog;
+        return stage != Stage.DEAD && (current == null || !current.isStuck());
     }
 
     @Override

@@ -140,7 +140,8 @@ final class BatchPlanner {
     }
 
     private void reclaimFrom(Sequence holder, Batch batch) {
-        loseBlocks(holder, batch);
+        loseBlocks(holder);
+        batch.addPreempted(holder);
         if (holder.state != Sequence.State.WAITING_FOR_STREAMING_REQ) {
             loads.forget(holder);
         }
@@ -228,24 +229,30 @@ final class BatchPlanner {
     }
 
     private void preempt(int index, Batch batch) {
-        Sequence sequence = running.remove(index);
+        Sequence sequence = running.get(index);
         int unscheduled = batch.remove(sequence);
         if (unscheduled > 0) {
             budget += unscheduled;
             cache.unregisterFrom(sequence.table(), sequence.registeredBefore);
         }
-        loseBlocks(sequence, batch);
+        sendBack(sequence);
+        batch.addPreempted(sequence);
+    }
+
+    /** Takes all blocks from a running sequence and lets it wait again, before all others. */
+    void sendBack(Sequence sequence) {
+        running.remove(sequence);
+        loseBlocks(sequence);
         sequence.state = Sequence.State.PREEMPTED;
         waiting.addFirst(sequence);
     }
 
-    private void loseBlocks(Sequence sequence, Batch batch) {
+    private void loseBlocks(Sequence sequence) {
         connector.onPreempted(
                 sequence, sequence.table().blocks(), sequence.table().size());
         cache.release(sequence.table());
         sequence.computed = 0;
         sequence.timeline().preemptions++;
-        batch.addPreempted(sequence);
     }
 
     /** Preempts every running sequence, the last admitted first, so that the queue has the order of admission. */

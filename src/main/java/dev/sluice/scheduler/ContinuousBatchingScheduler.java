@@ -127,9 +127,12 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
             LOG.error("The scheduler's loop has died", e);
         }
         running = false;
-        endEverything(death);
-        if (death != null) {
-            onDeath.accept(death);
+        try {
+            endEverything(death);
+        } finally {
+            if (death != null) {
+                onDeath.accept(death);
+            }
         }
     }
 

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -49,6 +50,7 @@ public final class SchedulerLoop {
     private final SequenceEnding ending;
     private final StreamingSessions sessions;
     private final StepApplication application;
+    private final ProbeStep probe;
     private final Batch batch = new Batch();
     private final StepPlan plan = new StepPlan();
     private long numbers;
@@ -78,7 +80,7 @@ public final class SchedulerLoop {
         waiting = new WaitingQueue(settings.policy());
         loads = new RemoteLoads(executor, connector, cache, settings.loadFailurePolicy(), this.listener);
         planner = new BatchPlanner(settings, cache, connector, loads, this.listener, waiting, running);
-        ending = new SequenceEnding(cache, connector, loads, this.listener, waiting, running, live);
+        ending = new SequenceEnding(cache, connector, loads, this.listener, waiting, running, live, planner::sendBack);
         sessions = new StreamingSessions(settings.contextLength(), check, waiting, running, ending, hasher);
         application = new StepApplication(
                 hasher,
@@ -87,6 +89,7 @@ public final class SchedulerLoop {
                 sessions,
                 settings.contextLength(),
                 executor.spec().vocabularySize());
+        probe = new ProbeStep(cache.pool());
         nextSweepNanos = clock.monotonicNanos();
         snapshot = takeSnapshot();
     }
@@ -151,6 +154,8 @@ public final class SchedulerLoop {
             runStep(start);
         } else if (loads.isPending()) {
             work += runTransfers();
+        } else if (failedStepsInARow > 0) {
+            work += probe(start);
         } else if (live.isEmpty() && !audited) {
             verifyBooks();
             audited = true;
@@ -165,22 +170,46 @@ public final class SchedulerLoop {
         ending.reportEnded(plan);
         plan.setTransfers(connector.planTransfers(batch));
         batch.writeTo(plan);
-        StepResult result;
-        try {
-            result = executor.submit(plan).join();
-        } catch (ExecutorException e) {
-            if (e.scope() == ExecutorException.Scope.DEVICE) {
-                throw e;
-            }
-            giveUpStep(e);
-            return;
-        } catch (RuntimeException e) {
-            giveUpStep(e);
+        StepResult result = execute();
+        if (result == null) {
+            giveUpStep();
             return;
         }
-        failedStepsInARow = 0;
         pollTransfers();
         application.apply(batch, plan, result, start, clock.monotonicNanos());
+    }
+
+    /** Null if the step failed; a failure of the device ends the loop. */
+    private @Nullable StepResult execute() {
+        try {
+            StepResult result = executor.submit(plan).join();
+            failedStepsInARow = 0;
+            return result;
+        } catch (RuntimeException e) {
+            if (e instanceof ExecutorException known && known.scope() == ExecutorException.Scope.DEVICE) {
+                throw e;
+            }
+            failedStepsInARow++;
+            probe.postpone(clock.monotonicNanos());
+            LOG.error("Step {} failed with {} sequences in it", steps, batch.size(), e);
+            return null;
+        }
+    }
+
+    /** After failed steps, while nothing else is to be computed: finds out whether the executor works again. */
+    private int probe(long now) {
+        if (!probe.isDue(now)) {
+            return 0;
+        }
+        plan.begin(++steps);
+        ending.reportEnded(plan);
+        int block = probe.writeTo(plan);
+        try {
+            execute();
+        } finally {
+            cache.pool().release(block);
+        }
+        return 1;
     }
 
     /** Copies without a computation; what ends them is seen in a later turn. */
@@ -192,7 +221,7 @@ public final class SchedulerLoop {
         plan.begin(++steps);
         ending.reportEnded(plan);
         plan.setTransfers(transfers);
-        executor.submit(plan).join();
+        execute();
         return 1;
     }
 
@@ -208,9 +237,7 @@ public final class SchedulerLoop {
     }
 
     /** The step's work is lost, and nothing tells whose fault it was: those in it end, those outside notice nothing. */
-    private void giveUpStep(RuntimeException cause) {
-        failedStepsInARow++;
-        LOG.error("Step {} failed with {} sequences in it", steps, batch.size(), cause);
+    private void giveUpStep() {
         for (int i = 0; i < batch.size(); i++) {
             Sequence sequence = batch.get(i);
             ending.failUncomputed(sequence, "the step that computed this request failed");

@@ -13,6 +13,8 @@ import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A request inside the scheduler: its tokens, its blocks, how far it is computed, and where it stands.
@@ -44,6 +46,8 @@ final class Sequence implements ConnectorRequest {
         PREEMPTED,
         FINISHED
     }
+
+    private static final Logger LOG = LoggerFactory.getLogger(Sequence.class);
 
     private final long number;
     private GenerationRequest request;
@@ -155,8 +159,14 @@ final class Sequence implements ConnectorRequest {
         timeline.continueWith(chunk);
     }
 
+    /** False if the reader does not read; one that cannot even be told is a danger to all others, and counts as that. */
     boolean emit(TokenEvent event) {
-        return sink.offer(event);
+        try {
+            return sink.offer(event);
+        } catch (RuntimeException e) {
+            LOG.error("The reader of {} failed", request.id(), e);
+            return false;
+        }
     }
 
     /**

@@ -10,6 +10,7 @@ import dev.sluice.request.TokenEvent;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /**
  * The one way out: every end of a sequence, regular or not, goes through here, so that its blocks come back, the
@@ -24,6 +25,7 @@ final class SequenceEnding {
     private final WaitingQueue waiting;
     private final List<Sequence> running;
     private final Map<String, Sequence> live;
+    private final Consumer<Sequence> sendBack;
     private final List<Sequence> ended = new ArrayList<>();
 
     SequenceEnding(
@@ -33,7 +35,8 @@ final class SequenceEnding {
             LifecycleListener listener,
             WaitingQueue waiting,
             List<Sequence> running,
-            Map<String, Sequence> live) {
+            Map<String, Sequence> live,
+            Consumer<Sequence> sendBack) {
         this.cache = cache;
         this.connector = connector;
         this.loads = loads;
@@ -41,6 +44,7 @@ final class SequenceEnding {
         this.waiting = waiting;
         this.running = running;
         this.live = live;
+        this.sendBack = sendBack;
     }
 
     /** Ends a sequence regularly; does nothing if it has ended. */
@@ -65,22 +69,32 @@ final class SequenceEnding {
     }
 
     /**
-     * Fails one sequence of a step, and with it those that were planned to share the blocks it was to compute in this
-     * very step; a shared block has the same index in both tables.
+     * Fails one sequence of a step. Those that were planned to share the blocks it was to compute in this very step go back
+     * to the queue and are computed anew; a shared block has the same index in both tables.
      */
-    void failWithSharers(Batch batch, int index, String message) {
+    void failAlone(Batch batch, int index, String message) {
         Sequence culprit = batch.get(index);
-        BlockTable bad = culprit.table();
-        for (int i = index + 1; i < batch.size(); i++) {
+        for (int i = batch.size() - 1; i > index; i--) { // backwards, since each goes to the front of the queue
             Sequence other = batch.get(i);
-            for (int block = culprit.registeredBefore; block < bad.registered(); block++) {
-                if (block < other.table().size() && other.table().block(block) == bad.block(block)) {
-                    failUncomputed(other, "a request that shares this one's prefix failed in the same step");
-                    break;
-                }
+            if (!other.isFinished() && other.scheduled > 0 && sharesUncomputed(culprit, other.table())) {
+                other.scheduled = 0;
+                other.computed = 0; // as below
+                cache.unregisterFrom(other.table(), other.registeredBefore);
+                sendBack.accept(other);
+                listener.onPreempted(other.timeline());
             }
         }
         failUncomputed(culprit, message);
+    }
+
+    private static boolean sharesUncomputed(Sequence culprit, BlockTable other) {
+        BlockTable bad = culprit.table();
+        for (int block = culprit.registeredBefore; block < Math.min(bad.registered(), other.size()); block++) {
+            if (other.block(block) == bad.block(block)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void end(Sequence sequence, FinishReason reason, TokenEvent terminal) {

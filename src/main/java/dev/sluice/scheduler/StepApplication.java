@@ -43,15 +43,15 @@ final class StepApplication {
             promptTokens += Math.max(0, Math.min(line.start + line.count, line.promptLength) - line.start);
             Sequence sequence = batch.get(i);
             if (sequence.isFinished() || sequence.scheduled == 0) {
-                continue; // failed together with another one, or computed from blocks that were not loaded
+                continue; // computed from blocks that were not loaded, or that another one was to compute and did not
             }
             String failure = result.failure(i);
             if (failure != null) {
-                ending.failWithSharers(batch, i, failure);
+                ending.failAlone(batch, i, failure);
             } else if (line.samples()) {
                 int token = result.token(i);
                 if (token < 0 || token >= vocabularySize) {
-                    ending.failWithSharers(batch, i, "the model yielded no valid token");
+                    ending.failAlone(batch, i, "the model yielded no valid token");
                 } else {
                     outputTokens++;
                     accept(sequence, token, result, i, nowNanos);

@@ -7,10 +7,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -44,40 +41,16 @@ class FailedStartIT {
     }
 
     private String sentence(String argument) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "@" + Path.of("config/jvm.options").toAbsolutePath(),
-                "-jar",
-                jar().toString(),
-                "--server.port=0",
-                "--management.server.port=0",
-                argument));
-        Path log = directory.resolve("log");
-        Process process = new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(log.toFile())
-                .start();
-        try {
-            assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
-        } finally {
-            process.destroyForcibly();
-        }
-        String output = Files.readString(log);
-        assertThat(process.exitValue()).as(output).isEqualTo(1);
-        List<String> sentences = output.lines()
-                .filter(line -> line.contains("Sluice cannot start: "))
-                .toList();
-        assertThat(sentences).as(output).hasSize(1);
-        assertThat(output).doesNotContain("\tat ");
-        return sentences.getFirst();
-    }
-
-    private static Path jar() throws IOException {
-        try (Stream<Path> files = Files.list(Path.of("target"))) {
-            return files.filter(file -> file.getFileName().toString().matches("sluice-.*\\.jar"))
-                    .findFirst()
-                    .orElseThrow()
-                    .toAbsolutePath();
+        try (ServerProcess server = ServerProcess.ofJar(directory, argument)) {
+            int exit = server.awaitExit(60);
+            String output = server.log();
+            assertThat(exit).as(output).isEqualTo(1);
+            List<String> sentences = output.lines()
+                    .filter(line -> line.contains("Sluice cannot start: "))
+                    .toList();
+            assertThat(sentences).as(output).hasSize(1);
+            assertThat(output).doesNotContain("\tat ");
+            return sentences.getFirst();
         }
     }
 }

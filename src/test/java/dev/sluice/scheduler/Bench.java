@@ -5,6 +5,8 @@ import dev.sluice.executor.ModelExecutor;
 import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
+import dev.sluice.executor.sim.FaultPlan;
+import dev.sluice.executor.sim.SimulatedExecutor;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
@@ -17,14 +19,21 @@ import dev.sluice.request.FinishReason;
 import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.SamplingParams;
+import dev.sluice.request.TokenSink;
 import dev.sluice.testkit.RecordingSink;
 import dev.sluice.testkit.VirtualClock;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A workbench for scenarios: the production loop on a virtual clock with an executor that always answers token 7, whose
@@ -48,6 +57,17 @@ final class Bench {
     /** Runs once, inside the next step, after its copies and before its result. */
     Runnable failLoadsInStep = () -> {};
 
+    /** Thrown by the next steps, one each. */
+    final Deque<RuntimeException> stepFailures = new ArrayDeque<>();
+
+    /** Requests that fail in whatever step they are in. */
+    final Set<String> failing = new HashSet<>();
+
+    /** Answers of single requests, in order; when they are used up, the common one again. */
+    final Map<String, Deque<Integer>> answers = new HashMap<>();
+
+    private @Nullable SimulatedExecutor simulator;
+
     private int nextPromptToken = 1000;
     private final List<String> names = new ArrayList<>();
 
@@ -63,6 +83,37 @@ final class Bench {
         ModelExecutor executor = new FixedAnswer(layout, settings.contextLength());
         loop = new SchedulerLoop(
                 settings, cache, new BlockHasher(blockSize, new byte[32]), executor, connector, ledger, clock);
+    }
+
+    /** With an executor that checks every work order, and answers as {@link #demanded} says. */
+    static Bench simulated(int blockSize, int blockCount, UnaryOperator<SettingsDraft> draft) {
+        Bench bench = new Bench(blockSize, blockCount, draft);
+        KvLayout layout = new KvLayout(blockCount, blockSize);
+        bench.simulator = new SimulatedExecutor(
+                SimulatedExecutor.spec(VOCABULARY, blockCount * blockSize, layout), new FaultPlan() {
+                    @Override
+                    public boolean failsSequence(long step, long sequence) {
+                        return bench.failing.contains(bench.name(sequence));
+                    }
+                });
+        return bench;
+    }
+
+    /** What the simulated executor must have answered to a request's prompt. */
+    List<Integer> demanded(String name) {
+        int[] prompt = requests.get(name).promptTokenIds();
+        int outputs = requests.get(name).sampling().maxTokens();
+        int[] tokens = Arrays.copyOf(prompt, prompt.length + outputs);
+        List<Integer> demanded = new ArrayList<>();
+        for (int i = prompt.length; i < tokens.length; i++) {
+            tokens[i] = SimulatedExecutor.nextToken(tokens, i, VOCABULARY);
+            demanded.add(tokens[i]);
+        }
+        return demanded;
+    }
+
+    private String name(long sequence) {
+        return sequence == 0 ? "probe" : names.get((int) sequence - 1);
     }
 
     /** A prompt that shares no token with any other. */
@@ -97,12 +148,16 @@ final class Bench {
     RecordingSink add(String name, GenerationRequest request) {
         RecordingSink sink = new RecordingSink();
         sinks.put(name, sink);
+        submit(name, request, sink);
+        return sink;
+    }
+
+    void submit(String name, GenerationRequest request, TokenSink sink) {
         requests.put(name, request);
         names.add(name);
         if (!loop.submit(request, sink)) {
             throw new IllegalStateException("inbox full");
         }
-        return sink;
     }
 
     /** One turn; returns its work order, "" if nothing was scheduled. Audits the books afterwards. */
@@ -177,16 +232,27 @@ final class Bench {
                     case RESUMED -> " resumed";
                     case RUNNING -> "";
                 };
-                lines.add(names.get((int) line.sequence - 1) + " " + line.count + kind);
-                seen.put(names.get((int) line.sequence - 1), Arrays.copyOf(line.tokens, line.tokenCount));
-                if (line.samples()) {
-                    result.setToken(i, answer);
+                String name = name(line.sequence);
+                lines.add(name + " " + line.count + kind);
+                seen.put(name, Arrays.copyOf(line.tokens, line.tokenCount));
+                if (failing.contains(name)) {
+                    result.setFailure(i, "injected failure");
+                } else if (line.samples()) {
+                    result.setToken(i, answerTo(name));
                 }
             }
             orders.add(String.join(", ", lines));
             failLoadsInStep.run();
             failLoadsInStep = () -> {};
-            return PendingStep.done(result);
+            if (!stepFailures.isEmpty()) {
+                throw stepFailures.removeFirst();
+            }
+            return simulator == null ? PendingStep.done(result) : simulator.submit(plan);
+        }
+
+        private int answerTo(String name) {
+            Deque<Integer> script = answers.get(name);
+            return script == null || script.isEmpty() ? answer : script.removeFirst();
         }
 
         @Override

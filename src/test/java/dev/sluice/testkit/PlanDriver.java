@@ -4,6 +4,7 @@ import dev.sluice.executor.ModelExecutor;
 import dev.sluice.executor.ScheduledSequence;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
+import dev.sluice.request.SamplingParams;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -24,6 +25,7 @@ public final class PlanDriver {
         public int computed;
         public int[] blocks = new int[0];
         public boolean resumed;
+        public SamplingParams sampling = SamplingParams.greedy(1);
 
         Run(long number, int[] prompt) {
             this.number = number;
@@ -102,6 +104,11 @@ public final class PlanDriver {
         return plan;
     }
 
+    /** The plan under construction. */
+    public StepPlan begun() {
+        return plan;
+    }
+
     /** Adds a line that computes the run's next {@code count} positions. */
     public ScheduledSequence schedule(Run run, int count) {
         reserve(run, run.computed + count);
@@ -110,6 +117,7 @@ public final class PlanDriver {
         line.kind = run.computed > 0
                 ? ScheduledSequence.Kind.RUNNING
                 : run.resumed ? ScheduledSequence.Kind.RESUMED : ScheduledSequence.Kind.NEW;
+        line.sampling = run.sampling;
         line.promptLength = run.promptLength;
         line.tokens = run.tokens;
         line.tokenCount = run.tokenCount;

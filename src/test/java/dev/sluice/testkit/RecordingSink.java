@@ -16,22 +16,23 @@ public final class RecordingSink implements TokenSink {
     private @Nullable TokenEvent terminal;
     private boolean reading = true;
     private int pauses;
+    private @Nullable String problem;
 
     @Override
     public boolean offer(TokenEvent event) {
         if (terminal != null) {
-            throw new IllegalStateException(event + " after the terminal " + terminal);
+            throw wrong(event + " after the terminal " + terminal);
         }
         switch (event) {
             case TokenEvent.Prefilled first -> {
                 if (prefill != null || !tokens.isEmpty()) {
-                    throw new IllegalStateException("a second prefill record: " + first);
+                    throw wrong("a second prefill record: " + first);
                 }
                 prefill = first.record();
             }
             case TokenEvent.Token token -> {
                 if (prefill == null) {
-                    throw new IllegalStateException("a token before the prefill record");
+                    throw wrong("a token before the prefill record");
                 }
                 tokens.add(token.id());
             }
@@ -40,6 +41,18 @@ public final class RecordingSink implements TokenSink {
             case TokenEvent.Failed failed -> terminal = failed;
         }
         return reading;
+    }
+
+    /** Whoever offers may survive the exception: whoever looks at the events later must not. */
+    private IllegalStateException wrong(String what) {
+        problem = what;
+        return new IllegalStateException(what);
+    }
+
+    private void verify() {
+        if (problem != null) {
+            throw new IllegalStateException(problem);
+        }
     }
 
     /** From now on answers as a reader that has stood still for too long. */
@@ -53,6 +66,7 @@ public final class RecordingSink implements TokenSink {
     }
 
     public List<Integer> tokens() {
+        verify();
         return tokens;
     }
 
@@ -61,10 +75,12 @@ public final class RecordingSink implements TokenSink {
     }
 
     public @Nullable TokenEvent terminal() {
+        verify();
         return terminal;
     }
 
     public boolean isEnded() {
+        verify();
         return terminal != null;
     }
 

@@ -116,9 +116,7 @@ public final class CpuExecutor implements ModelExecutor {
 
     @Override
     public PendingStep submit(StepPlan newPlan) {
-        if (closed) {
-            throw new ExecutorException(ExecutorException.Scope.DEVICE, "the CPU executor is closed");
-        }
+        requireOpen();
         plan = newPlan;
         result.begin(plan.size());
         copies.begin(plan.transfers());
@@ -132,6 +130,7 @@ public final class CpuExecutor implements ModelExecutor {
 
     @Override
     public HostPages allocateHostPages(int count) {
+        requireOpen();
         try {
             copies = new BlockCopies(decoder.arena(), count, memory);
         } catch (OutOfMemoryError e) {
@@ -142,7 +141,14 @@ public final class CpuExecutor implements ModelExecutor {
 
     @Override
     public List<FinishedTransfer> pollTransfers() {
+        requireOpen();
         return copies.poll();
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new ExecutorException(ExecutorException.Scope.DEVICE, "the CPU executor is closed");
+        }
     }
 
     void observe(LogitsObserver newObserver) {

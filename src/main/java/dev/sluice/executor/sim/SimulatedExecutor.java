@@ -10,6 +10,7 @@ import dev.sluice.executor.StepResult;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvLayout;
+import dev.sluice.request.TokenLogprobs;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 public final class SimulatedExecutor implements ModelExecutor {
 
     private static final long UNWRITTEN = 0;
+    private static final float LOG_HALF = (float) Math.log(0.5);
 
     private final ExecutorSpec spec;
     private final FaultPlan faults;
@@ -34,6 +36,7 @@ public final class SimulatedExecutor implements ModelExecutor {
     private final StepResult result = new StepResult();
     private SimulatedCopies copies;
     private @Nullable String violation;
+    private boolean closed;
 
     public SimulatedExecutor(ExecutorSpec spec, FaultPlan faults) {
         this.spec = spec;
@@ -62,17 +65,20 @@ public final class SimulatedExecutor implements ModelExecutor {
 
     @Override
     public HostPages allocateHostPages(int count) {
+        requireOpen();
         copies = new SimulatedCopies(count, slots, blockSize, faults);
         return copies.pages();
     }
 
     @Override
     public List<FinishedTransfer> pollTransfers() {
+        requireOpen();
         return copies.poll();
     }
 
     @Override
     public PendingStep submit(StepPlan plan) {
+        requireOpen();
         copies.begin(plan.transfers());
         if (faults.failsStep(plan.step())) {
             throw new ExecutorException(ExecutorException.Scope.STEP, "injected failure of step " + plan.step());
@@ -95,11 +101,19 @@ public final class SimulatedExecutor implements ModelExecutor {
     }
 
     private void checkShape(ScheduledSequence line) {
-        if (line.count < 1 || line.start + line.count > line.tokenCount) {
+        if (line.start < 0 || line.count < 1 || line.count > line.tokenCount - line.start) {
             throw violated(line, "positions " + line.start + "+" + line.count + " of " + line.tokenCount);
         }
-        if (line.start + line.count > line.blockCount * blockSize) {
+        if (line.tokenCount > line.tokens.length || line.start + line.count > spec.contextLength()) {
+            throw violated(line, line.tokenCount + " tokens are more than there are, or than the context holds");
+        }
+        if (line.start + line.count > line.blockCount * blockSize || line.blockCount > line.blocks.length) {
             throw violated(line, line.blockCount + " blocks do not cover its positions");
+        }
+        for (int i = 0; i < line.tokenCount; i++) {
+            if (line.tokens[i] < 0 || line.tokens[i] >= spec.vocabularySize()) {
+                throw violated(line, "token " + line.tokens[i] + " is not in the vocabulary");
+            }
         }
         for (int i = 0; i < line.blockCount; i++) {
             if (line.blocks[i] < 1 || line.blocks[i] >= spec.kv().blockCount()) {
@@ -139,7 +153,7 @@ public final class SimulatedExecutor implements ModelExecutor {
             history = extend(history, line.tokens[position]);
             if (slots[slot(line, position)] != history) {
                 if (sharesFailedBlock(plan, index)) {
-                    return; // the caller gives this sequence up: it shares what a failed one did not write
+                    return; // the caller takes this sequence back: it shares what a failed one did not write
                 }
                 throw violated(
                         line,
@@ -148,7 +162,11 @@ public final class SimulatedExecutor implements ModelExecutor {
             }
         }
         if (line.samples()) {
-            result.setToken(index, nextToken(history, spec.vocabularySize()));
+            int token = nextToken(history, spec.vocabularySize());
+            result.setToken(index, token);
+            if (line.sampling.logprobs() >= 0) {
+                result.setLogprobs(index, logprobs(token, line.sampling.logprobs()));
+            }
         }
     }
 
@@ -159,6 +177,17 @@ public final class SimulatedExecutor implements ModelExecutor {
             }
         }
         return false;
+    }
+
+    /** The sampled token first, then its neighbours, each half as likely as the one before. */
+    private TokenLogprobs logprobs(int token, int count) {
+        int[] ids = new int[Math.min(count, spec.vocabularySize())];
+        float[] values = new float[ids.length];
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = (token + i) % spec.vocabularySize();
+            values[i] = (i + 1) * LOG_HALF;
+        }
+        return new TokenLogprobs(LOG_HALF, ids, values);
     }
 
     private boolean sharesFailedBlock(StepPlan plan, int index) {
@@ -180,12 +209,18 @@ public final class SimulatedExecutor implements ModelExecutor {
         return line.blocks[position / blockSize] * blockSize + position % blockSize;
     }
 
-    private IllegalStateException violated(ScheduledSequence line, String problem) {
+    private ExecutorException violated(ScheduledSequence line, String problem) {
         String message = "sequence " + line.sequence + " (" + line.kind + "): " + problem;
         if (violation == null) {
             violation = message;
         }
-        return new IllegalStateException(message);
+        return new ExecutorException(ExecutorException.Scope.STEP, message);
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new ExecutorException(ExecutorException.Scope.DEVICE, "the simulated executor is closed");
+        }
     }
 
     /** What the simulated memory holds in one slot: {@link #history} of what was written there, 0 if nothing was. */
@@ -224,5 +259,7 @@ public final class SimulatedExecutor implements ModelExecutor {
     }
 
     @Override
-    public void close() {}
+    public void close() {
+        closed = true;
+    }
 }

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -37,12 +38,18 @@ final class GoldenModel implements AutoCloseable {
     }
 
     static GoldenModel open(String name, Path scratch) {
+        return open(name, scratch, directory -> {});
+    }
+
+    /** A tiny model whose copy is spoiled before it is read. */
+    static GoldenModel open(String name, Path scratch, Consumer<Path> spoil) {
         try {
             if (name.equals(EMBEDDED)) {
                 return new GoldenModel(ModelDirectory.embedded(), json("/golden/" + name + ".json"));
             }
             Path directory = ModelFixtures.copyOfTiny(name, scratch);
             Files.writeString(directory.resolve("tokenizer.json"), "{}"); // must be there, is not read
+            spoil.accept(directory);
             return new GoldenModel(
                     ModelDirectory.open(directory, false), json("/golden/tiny/" + name + "/golden.json"));
         } catch (IOException e) {
