@@ -121,7 +121,7 @@ public class SchedulerLoopBenchmark {
         private final PendingStep done = PendingStep.done(result);
 
         FreeExecutor(KvLayout layout) {
-            spec = new ExecutorSpec("free", "none", 32_000, 4096, layout, 1);
+            spec = new ExecutorSpec("free", "none", 32_000, 4096, layout, 1, "none");
         }
 
         @Override

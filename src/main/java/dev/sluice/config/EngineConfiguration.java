@@ -9,6 +9,7 @@ import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.metrics.RequestMetricsRecorder;
 import dev.sluice.model.Model;
+import dev.sluice.offload.DiskSeed;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.runtime.Clock;
 import dev.sluice.scheduler.ContinuousBatchingScheduler;
@@ -17,6 +18,7 @@ import dev.sluice.scheduler.SchedulerSettings;
 import dev.sluice.text.PromptEncoder;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.security.SecureRandom;
@@ -78,9 +80,15 @@ class EngineConfiguration {
     }
 
     @Bean
+    BlockHasher blockHasher(ModelExecutor executor) {
+        return new BlockHasher(executor.spec().kv().blockSize(), hashSeed());
+    }
+
+    @Bean
     SchedulerLoop schedulerLoop(
             SchedulerSettings settings,
             ModelExecutor executor,
+            BlockHasher blockHasher,
             KvConnector kvConnector,
             RequestMetricsRecorder recorder,
             Clock clock) {
@@ -88,16 +96,23 @@ class EngineConfiguration {
         return new SchedulerLoop(
                 settings,
                 new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE),
-                new BlockHasher(layout.blockSize(), hashSeed()),
+                blockHasher,
                 executor,
                 kvConnector,
                 new CompletionLog(recorder),
                 clock);
     }
 
-    /** A secret by default; engines that share an external cache are given the same words instead. */
+    /**
+     * A secret by default, which lasts as long as what is stored under it; engines that share an external cache are given
+     * the same words instead.
+     */
     private byte[] hashSeed() {
         String words = properties.kv().hashSeed();
+        SluiceProperties.Disk disk = properties.offload().disk();
+        if (words.isEmpty() && disk.isOn()) {
+            return DiskSeed.readOrCreate(Path.of(disk.directory()));
+        }
         if (words.isEmpty()) {
             byte[] seed = new byte[32];
             new SecureRandom().nextBytes(seed);

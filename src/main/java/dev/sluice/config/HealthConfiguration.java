@@ -30,22 +30,26 @@ class HealthConfiguration {
     /** A tier that fails costs computing, nothing else: it is shown here and never makes the server unready. */
     @Bean
     HealthIndicator kvOffloadHealthIndicator(
-            EngineState state, ObjectProvider<KvConnector> connector, ObjectProvider<ResilientTier> hostTierGuard) {
+            EngineState state, ObjectProvider<KvConnector> connector, ObjectProvider<TierGuards> guards) {
         return () -> {
             if (state.stage() != Stage.READY || !(connector.getObject() instanceof HostMemoryConnector host)) {
                 return Health.up().build();
             }
             OffloadSnapshot tiers = host.snapshot();
-            return Health.up()
-                    .withDetail(
-                            "host",
-                            Map.of(
-                                    "breaker",
-                                            hostTierGuard.getObject().breaker().getState(),
-                                    "capacityBytes", tiers.hostCapacityBytes(),
-                                    "usedBytes", tiers.hostUsedBytes()))
-                    .build();
+            Health.Builder health = Health.up();
+            health.withDetail(
+                    "host", detail(guards.getObject().host(), tiers.hostCapacityBytes(), tiers.hostUsedBytes()));
+            if (tiers.storageCapacityBytes() > 0) {
+                health.withDetail(
+                        "storage",
+                        detail(guards.getObject().storage(), tiers.storageCapacityBytes(), tiers.storageUsedBytes()));
+            }
+            return health.build();
         };
+    }
+
+    private static Map<String, Object> detail(ResilientTier guard, long capacity, long used) {
+        return Map.of("breaker", guard.breaker().getState(), "capacityBytes", capacity, "usedBytes", used);
     }
 
     @Bean

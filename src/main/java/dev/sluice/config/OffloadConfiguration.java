@@ -2,15 +2,22 @@ package dev.sluice.config;
 
 import dev.sluice.executor.ExecutorSpec;
 import dev.sluice.executor.ModelExecutor;
+import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.HostPages;
+import dev.sluice.model.Model;
+import dev.sluice.model.ModelFingerprint;
+import dev.sluice.offload.DiskSettings;
+import dev.sluice.offload.DiskTier;
 import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.NoKvConnector;
 import dev.sluice.offload.OffloadSettings;
+import dev.sluice.offload.StorageTier;
 import dev.sluice.offload.Tier;
-import dev.sluice.offload.TierGuard;
 import dev.sluice.runtime.Clock;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.nio.file.Path;
+import java.time.Duration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.context.annotation.Bean;
@@ -31,19 +38,31 @@ class OffloadConfiguration {
     }
 
     @Bean
-    ResilientTier hostTierGuard() {
-        return new ResilientTier("host", properties.breaker(), properties.timeLimit());
+    TierGuards tierGuards() {
+        return new TierGuards(
+                guard(Tier.HOST, properties.timeLimit()),
+                guard(Tier.STORAGE, properties.disk().timeLimit()));
     }
 
-    @Bean
+    private ResilientTier guard(Tier tier, Duration timeLimit) {
+        return new ResilientTier(tier.label(), properties.breaker(), timeLimit);
+    }
+
+    @Bean(destroyMethod = "close")
     KvConnector kvConnector(
             ModelExecutor executor,
+            Model model,
+            BlockHasher hasher,
             SluiceProperties all,
-            ResilientTier hostTierGuard,
+            TierGuards guards,
             PrometheusMeterRegistry registry,
             ModelNames names,
             Clock clock) {
         if (properties.hostMemory().toBytes() <= 0) {
+            if (properties.disk().isOn()) {
+                throw new IllegalArgumentException("sluice.offload.disk.directory is set, but the disk tier lies behind"
+                        + " host memory: sluice.offload.host-memory must be set as well");
+            }
             return new NoKvConnector();
         }
         OffloadSettings settings = new OffloadSettings(
@@ -53,19 +72,26 @@ class OffloadConfiguration {
                 properties.trackerSize(),
                 properties.promptOnly(),
                 properties.asynchronousLoads());
+        HostPages pages = pages(executor);
+        StorageTier disk = properties.disk().isOn()
+                ? disk(executor.spec(), ModelFingerprint.of(model), hasher, pages, clock)
+                : null;
         OffloadMeters meters = new OffloadMeters(registry, names.first());
         HostMemoryConnector connector = new HostMemoryConnector(
                 settings,
                 executor.spec().kv(),
-                pages(executor),
-                hostTierGuard,
-                null,
-                TierGuard.NONE,
+                pages,
+                guards.host(),
+                disk,
+                guards.storage(),
                 meters,
                 clock,
                 all.kv().prefixCaching());
         meters.watch(connector);
-        meters.watch(Tier.HOST, hostTierGuard.breaker());
+        meters.watch(Tier.HOST, guards.host().breaker());
+        if (disk != null) {
+            meters.watch(Tier.STORAGE, guards.storage().breaker());
+        }
         return connector;
     }
 
@@ -84,5 +110,27 @@ class OffloadConfiguration {
                 (count * spec.blockBytes()) >> 20,
                 (long) count * spec.kv().blockSize());
         return executor.allocateHostPages(count);
+    }
+
+    private StorageTier disk(ExecutorSpec spec, String model, BlockHasher hasher, HostPages pages, Clock clock) {
+        SluiceProperties.Disk disk = properties.disk();
+        String fingerprint = String.join(
+                " ",
+                model,
+                spec.blockFormat(),
+                Integer.toString(spec.kv().blockSize()),
+                hasher.seedFingerprint().toString());
+        DiskTier tier = new DiskTier(
+                DiskSettings.of(Path.of(disk.directory()), disk.size().toBytes()),
+                fingerprint,
+                pages,
+                properties.blocksPerChunk(),
+                clock);
+        LOG.info(
+                "KV offload: up to {} MiB in {}, {} MiB of it usable from before",
+                tier.bytesCapacity() >> 20,
+                disk.directory(),
+                tier.bytesUsed() >> 20);
+        return tier;
     }
 }

@@ -89,7 +89,19 @@ public record SluiceProperties(
             @DefaultValue("true") boolean asynchronousLoads,
             @DefaultValue("recompute") LoadFailurePolicy loadFailurePolicy,
             @DefaultValue("10s") Duration timeLimit,
-            @Valid @DefaultValue Breaker breaker) {}
+            @Valid @DefaultValue Breaker breaker,
+            @Valid @DefaultValue Disk disk) {}
+
+    /** A storage tier behind host memory; no directory means none. */
+    public record Disk(
+            @DefaultValue("") String directory,
+            @DefaultValue("10GB") DataSize size,
+            @DefaultValue("10s") Duration timeLimit) {
+
+        boolean isOn() {
+            return !directory.isEmpty();
+        }
+    }
 
     /** When a tier is left alone, and for how long. */
     public record Breaker(

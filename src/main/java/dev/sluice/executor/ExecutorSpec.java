@@ -10,6 +10,13 @@ import dev.sluice.kv.KvLayout;
  * @param vocabularySize ids are in [0, vocabularySize)
  * @param contextLength longest sequence, prompt plus output, in tokens
  * @param blockBytes bytes of one block: what a {@link dev.sluice.kv.HostPages page} must hold
+ * @param blockFormat what those bytes mean, with a version: a block that was kept elsewhere is of use only under the same
  */
 public record ExecutorSpec(
-        String name, String device, int vocabularySize, int contextLength, KvLayout kv, long blockBytes) {}
+        String name,
+        String device,
+        int vocabularySize,
+        int contextLength,
+        KvLayout kv,
+        long blockBytes,
+        String blockFormat) {}

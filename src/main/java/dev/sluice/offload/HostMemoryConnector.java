@@ -287,9 +287,9 @@ public final class HostMemoryConnector implements KvConnector {
 
     @Override
     public LoadReport onTransfers(List<FinishedTransfer> finished) {
-        storage.poll(generation);
+        boolean storageMoved = storage.poll(generation);
         LoadReport report = results.apply(finished, generation);
-        if (!finished.isEmpty()) {
+        if (storageMoved || !finished.isEmpty()) {
             publish();
         }
         return report;
@@ -310,6 +310,11 @@ public final class HostMemoryConnector implements KvConnector {
             state.nextStored = 0;
         }
         publish();
+    }
+
+    @Override
+    public void close() {
+        storage.close();
     }
 
     /** The state at the latest change; any thread. */

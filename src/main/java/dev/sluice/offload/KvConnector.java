@@ -8,7 +8,7 @@ import java.util.List;
  * The port to key/value blocks beyond the device; the scheduler's side of vLLM's KV connector. All calls come from the
  * scheduler's thread and return at once. It may fail at any moment; the worst that may follow is recomputation.
  */
-public interface KvConnector {
+public interface KvConnector extends AutoCloseable {
 
     /** Answer of {@link #match}: no answer yet, ask again next step. */
     int ASK_AGAIN = -1;
@@ -80,4 +80,8 @@ public interface KvConnector {
 
     /** Forgets everything stored. */
     void reset();
+
+    /** Stops what it runs beside the loop; called after the last turn, idempotent. */
+    @Override
+    default void close() {}
 }

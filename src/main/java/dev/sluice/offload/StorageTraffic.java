@@ -65,16 +65,21 @@ final class StorageTraffic {
         return false;
     }
 
-    /** Takes in what has ended, and gives up what takes too long. */
-    void poll(int generation) {
+    /**
+     * Takes in what has ended, and gives up what takes too long.
+     *
+     * @return true if anything has ended
+     */
+    boolean poll(int generation) {
         if (tier == null || open.isEmpty()) {
-            return;
+            return false;
         }
         List<StorageTier.Ended> ended = tier.poll();
         for (int i = 0; i < ended.size(); i++) {
             end(ended.get(i), generation);
         }
         giveUpOverdue();
+        return !ended.isEmpty();
     }
 
     private void end(StorageTier.Ended ended, int generation) {
@@ -146,6 +151,12 @@ final class StorageTraffic {
     void reset() {
         if (tier != null) {
             tier.reset();
+        }
+    }
+
+    void close() {
+        if (tier != null) {
+            tier.close();
         }
     }
 }

@@ -203,7 +203,7 @@ final class Bench {
         private final StepResult result = new StepResult();
 
         FixedAnswer(KvLayout layout, int contextLength) {
-            spec = new ExecutorSpec("fixed", "test", VOCABULARY, contextLength, layout, 1);
+            spec = new ExecutorSpec("fixed", "test", VOCABULARY, contextLength, layout, 1, "none");
         }
 
         @Override

@@ -96,7 +96,13 @@ public final class CpuExecutor implements ModelExecutor {
         }
         String device = settings.threads() + (settings.threads() == 1 ? " thread, " : " threads, ") + ops.description();
         spec = new ExecutorSpec(
-                "cpu", device, model.vocabularySize(), contextLength, layout, blockBytes(model, layout.blockSize()));
+                "cpu",
+                device,
+                model.vocabularySize(),
+                contextLength,
+                layout,
+                blockBytes(model, layout.blockSize()),
+                KvArena.FORMAT);
         log.info("CPU executor: {}, {} MiB of key/value memory", device, kvBytes(model, layout) >> 20);
     }
 

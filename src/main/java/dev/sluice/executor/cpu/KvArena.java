@@ -5,6 +5,7 @@ import dev.sluice.model.ModelSpec;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 
 /**
  * The paged key/value memory, outside of the heap, in 32-bit floats. All layers of a block are contiguous, so that a
@@ -20,6 +21,9 @@ import java.lang.foreign.ValueLayout;
  * are padded to groups of 16 there, values to 32 elements.
  */
 final class KvArena {
+
+    /** To be changed with the picture above. */
+    static final String FORMAT = "cpu-f32-" + ByteOrder.nativeOrder() + "-1";
 
     static final int KEY_GROUP = 16;
     private static final int VALUE_GROUP = 32;

@@ -50,7 +50,8 @@ public final class SimulatedExecutor implements ModelExecutor {
     /** What a simulator with these numbers says of itself. */
     public static ExecutorSpec spec(int vocabularySize, int contextLength, KvLayout layout) {
         long blockBytes = (long) layout.blockSize() * Long.BYTES;
-        return new ExecutorSpec("simulator", "no model", vocabularySize, contextLength, layout, blockBytes);
+        return new ExecutorSpec(
+                "simulator", "no model", vocabularySize, contextLength, layout, blockBytes, "simulator-1");
     }
 
     @Override
