@@ -30,6 +30,7 @@ class ChartTest {
         "engine.unknown, 1",
         "replicaCount, many",
         "engine.kvMemory, 12",
+        "offload.hostMemory, much",
         "service.type, Magic",
         "queue.timeout, soon",
         "shutdown.drainSeconds, 0"
@@ -42,6 +43,22 @@ class ChartTest {
     void twoSourcesOfAModelAreRefused() {
         assertThatThrownBy(() -> new RenderedChart("model.path", "/models/a", "model.id", "b/c"))
                 .hasMessageContaining("model.path and model.id");
+    }
+
+    @Test
+    void blocksAreOffloadedToMemoryAndDisk() {
+        RenderedChart chart = new RenderedChart("offload.hostMemory", "4GB", "offload.diskSize", "20GB");
+        assertThat(config(chart))
+                .contains("host-memory: 4GB")
+                .contains("directory: /var/cache/sluice/kv\n      size: 20GB");
+        assertThat(chart.container().get("volumeMounts").toString()).contains("/var/cache/sluice");
+        assertThat(config(new RenderedChart())).doesNotContain("offload");
+    }
+
+    @Test
+    void aDiskBehindNoMemoryIsRefused() {
+        assertThatThrownBy(() -> new RenderedChart("offload.diskSize", "20GB"))
+                .hasMessageContaining("needs offload.hostMemory");
     }
 
     @Test
