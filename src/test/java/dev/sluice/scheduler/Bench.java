@@ -47,6 +47,7 @@ final class Bench {
     final VirtualClock clock = new VirtualClock();
     final KvCache cache;
     final SchedulerLoop loop;
+    final ModelExecutor executor;
     final Ledger ledger = new Ledger();
     final Map<String, RecordingSink> sinks = new LinkedHashMap<>();
     final Map<String, GenerationRequest> requests = new LinkedHashMap<>();
@@ -80,7 +81,7 @@ final class Bench {
         SchedulerSettings settings =
                 draft.apply(new SettingsDraft((blockCount - 1) * blockSize)).build();
         cache = new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE);
-        ModelExecutor executor = new FixedAnswer(layout, settings.contextLength());
+        executor = new FixedAnswer(layout, settings.contextLength());
         loop = new SchedulerLoop(
                 settings, cache, new BlockHasher(blockSize, new byte[32]), executor, connector, ledger, clock);
     }
@@ -113,7 +114,10 @@ final class Bench {
     }
 
     private String name(long sequence) {
-        return sequence == 0 ? "probe" : names.get((int) sequence - 1);
+        if (sequence == 0) {
+            return "probe";
+        }
+        return sequence > names.size() ? "stranger" : names.get((int) sequence - 1);
     }
 
     /** A prompt that shares no token with any other. */
