@@ -72,6 +72,11 @@ record CompletionLog(LifecycleListener next) implements LifecycleListener {
     }
 
     @Override
+    public void onLoadFailed(RequestTimeline request, int lostTokens) {
+        next.onLoadFailed(request, lostTokens);
+    }
+
+    @Override
     public void onStep(int sequences, int promptTokens, int outputTokens, long nanos) {
         next.onStep(sequences, promptTokens, outputTokens, nanos);
     }

@@ -1,6 +1,7 @@
 package dev.sluice.it;
 
 import dev.sluice.SluiceApplication;
+import dev.sluice.executor.ModelExecutor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
@@ -10,8 +11,10 @@ import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.springframework.beans.factory.config.BeanPostProcessor;
 import org.springframework.boot.SpringApplication;
 import org.springframework.context.ConfigurableApplicationContext;
 import tools.jackson.databind.JsonNode;
@@ -26,13 +29,25 @@ final class RunningServer implements AutoCloseable {
     final String management;
 
     RunningServer(String... arguments) {
+        this(executor -> executor, arguments);
+    }
+
+    /** With something between the engine and its executor. */
+    RunningServer(UnaryOperator<ModelExecutor> between, String... arguments) {
         List<String> all = new ArrayList<>(List.of(
                 "--server.port=0",
                 "--management.server.port=0",
                 "--sluice.kv.memory=64MB",
                 "--logging.level.root=warn"));
         all.addAll(List.of(arguments));
-        context = SpringApplication.run(SluiceApplication.class, all.toArray(String[]::new));
+        SpringApplication application = new SpringApplication(SluiceApplication.class);
+        application.addInitializers(fresh -> fresh.getBeanFactory().addBeanPostProcessor(new BeanPostProcessor() {
+            @Override
+            public Object postProcessAfterInitialization(Object bean, String name) {
+                return bean instanceof ModelExecutor executor ? between.apply(executor) : bean;
+            }
+        }));
+        context = application.run(all.toArray(String[]::new));
         base = "http://localhost:" + context.getEnvironment().getProperty("local.server.port");
         management = "http://localhost:" + context.getEnvironment().getProperty("local.management.port");
         await(() -> get("/health/ready").statusCode() == 200);
