@@ -7,6 +7,7 @@ import dev.sluice.request.TokenEvent;
 import dev.sluice.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +20,7 @@ final class Answer {
     private final GenerationCall call;
     private final AnswerFormat format;
     private final IntConsumer onStopString;
+    private final Consumer<Usage> onUsage;
     private final Choice[] choices;
     private final List<Object> heldBack = new ArrayList<>();
     private int opened;
@@ -39,11 +41,20 @@ final class Answer {
         }
     }
 
-    /** @param onStopString told the index of a sequence whose text has matched a stop string */
-    Answer(GenerationCall call, AnswerFormat format, Tokenizer tokenizer, IntConsumer onStopString) {
+    /**
+     * @param onStopString told the index of a sequence whose text has matched a stop string
+     * @param onUsage told the counts once all choices are finished
+     */
+    Answer(
+            GenerationCall call,
+            AnswerFormat format,
+            Tokenizer tokenizer,
+            IntConsumer onStopString,
+            Consumer<Usage> onUsage) {
         this.call = call;
         this.format = format;
         this.onStopString = onStopString;
+        this.onUsage = onUsage;
         choices = new Choice[call.sequences()];
         for (int i = 0; i < choices.length; i++) {
             choices[i] = new Choice(new ChoiceText(tokenizer, call));
@@ -135,8 +146,12 @@ final class Answer {
         finished++;
         Object part = format.finish(index, label, stopReason, continuousUsage());
         (opened == choices.length ? parts : heldBack).add(part);
-        if (isComplete() && call.includeUsage()) {
-            parts.add(format.usage(usage()));
+        if (isComplete()) {
+            Usage usage = usage();
+            onUsage.accept(usage);
+            if (call.includeUsage()) {
+                parts.add(format.usage(usage));
+            }
         }
     }
 

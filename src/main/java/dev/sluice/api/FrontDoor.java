@@ -1,10 +1,12 @@
 package dev.sluice.api;
 
+import dev.sluice.api.wire.Usage;
 import dev.sluice.runtime.Clock;
 import java.time.Duration;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiFunction;
+import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.springframework.core.io.buffer.DataBuffer;
@@ -101,9 +103,11 @@ public final class FrontDoor {
                 .flatMap(call -> {
                     String id = prefix + UUID.randomUUID().toString().replace("-", "");
                     Duration timeout = timeout(request);
+                    Consumer<Usage> onUsage =
+                            usage -> TokenAttributes.write(request.exchange().getAttributes(), usage);
                     return call.stream()
-                            ? streamed(door.service().stream(call, id, timeout), request)
-                            : door.service().whole(call, id, timeout).flatMap(FrontDoor::json);
+                            ? streamed(door.service().stream(call, id, timeout, onUsage), request)
+                            : door.service().whole(call, id, timeout, onUsage).flatMap(FrontDoor::json);
                 }));
     }
 

@@ -2,6 +2,7 @@ package dev.sluice.api;
 
 import dev.sluice.admission.AdmissionControl;
 import dev.sluice.admission.Decision;
+import dev.sluice.api.wire.Usage;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.SamplingParams;
@@ -12,6 +13,7 @@ import dev.sluice.text.Tokenizer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
@@ -52,10 +54,14 @@ final class GenerationService {
 
     private record Indexed(int index, TokenEvent event, EventSink sink) {}
 
-    /** The parts of a streamed answer, in order; the first error ends it. */
-    Flux<Object> stream(GenerationCall call, String id, Duration timeout) {
+    /**
+     * The parts of a streamed answer, in order; the first error ends it.
+     *
+     * @param onUsage hears the counts of an answer that has become complete
+     */
+    Flux<Object> stream(GenerationCall call, String id, Duration timeout, Consumer<Usage> onUsage) {
         return Flux.defer(() -> {
-            Answer answer = answer(call, id);
+            Answer answer = answer(call, id, onUsage);
             return events(call, id, timeout).concatMapIterable(indexed -> {
                 indexed.sink().read();
                 return answer.accept(indexed.index(), indexed.event());
@@ -64,9 +70,9 @@ final class GenerationService {
     }
 
     /** A whole answer. */
-    Mono<Object> whole(GenerationCall call, String id, Duration timeout) {
+    Mono<Object> whole(GenerationCall call, String id, Duration timeout, Consumer<Usage> onUsage) {
         return Mono.defer(() -> {
-            Answer answer = answer(call, id);
+            Answer answer = answer(call, id, onUsage);
             return events(call, id, timeout)
                     .doOnNext(indexed -> {
                         indexed.sink().read();
@@ -76,12 +82,13 @@ final class GenerationService {
         });
     }
 
-    private Answer answer(GenerationCall call, String id) {
+    private Answer answer(GenerationCall call, String id, Consumer<Usage> onUsage) {
         long created = clock.wallMillis() / 1000;
         AnswerFormat format = call.chat()
                 ? new ChatFormat(id, created, call, model.fingerprint(), scores)
                 : new CompletionFormat(id, created, call, model.fingerprint(), scores);
-        return new Answer(call, format, tokenizer, index -> scheduler.cancel(sequenceId(id, index), FinishReason.STOP));
+        return new Answer(
+                call, format, tokenizer, index -> scheduler.cancel(sequenceId(id, index), FinishReason.STOP), onUsage);
     }
 
     private static String sequenceId(String id, int index) {

@@ -52,7 +52,7 @@ class OffloadStormIT {
         List<String> alone = answersAlone();
         FaultyCopies[] faults = new FaultyCopies[1];
         try (RunningServer server = new RunningServer(
-                executor -> faults[0] = new FaultyCopies(executor, 0.06),
+                RunningServer.withExecutor(executor -> faults[0] = new FaultyCopies(executor, 0.06)),
                 "--sluice.kv.blocks=40",
                 "--sluice.offload.host-memory=12MB",
                 "--sluice.offload.prompt-only=false",

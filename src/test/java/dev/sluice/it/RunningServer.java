@@ -11,10 +11,12 @@ import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.springframework.beans.factory.config.BeanPostProcessor;
+import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.boot.SpringApplication;
 import org.springframework.context.ConfigurableApplicationContext;
 import tools.jackson.databind.JsonNode;
@@ -29,11 +31,11 @@ final class RunningServer implements AutoCloseable {
     final String management;
 
     RunningServer(String... arguments) {
-        this(executor -> executor, arguments);
+        this(beans -> {}, arguments);
     }
 
-    /** With something between the engine and its executor. */
-    RunningServer(UnaryOperator<ModelExecutor> between, String... arguments) {
+    /** With beans of the test's own beside or around those of the server. */
+    RunningServer(Consumer<ConfigurableListableBeanFactory> prepare, String... arguments) {
         List<String> all = new ArrayList<>(List.of(
                 "--server.port=0",
                 "--management.server.port=0",
@@ -41,16 +43,21 @@ final class RunningServer implements AutoCloseable {
                 "--logging.level.root=warn"));
         all.addAll(List.of(arguments));
         SpringApplication application = new SpringApplication(SluiceApplication.class);
-        application.addInitializers(fresh -> fresh.getBeanFactory().addBeanPostProcessor(new BeanPostProcessor() {
-            @Override
-            public Object postProcessAfterInitialization(Object bean, String name) {
-                return bean instanceof ModelExecutor executor ? between.apply(executor) : bean;
-            }
-        }));
+        application.addInitializers(fresh -> prepare.accept(fresh.getBeanFactory()));
         context = application.run(all.toArray(String[]::new));
         base = "http://localhost:" + context.getEnvironment().getProperty("local.server.port");
         management = "http://localhost:" + context.getEnvironment().getProperty("local.management.port");
         await(() -> get("/health/ready").statusCode() == 200);
+    }
+
+    /** Puts something between the engine and its executor. */
+    static Consumer<ConfigurableListableBeanFactory> withExecutor(UnaryOperator<ModelExecutor> between) {
+        return beans -> beans.addBeanPostProcessor(new BeanPostProcessor() {
+            @Override
+            public Object postProcessAfterInitialization(Object bean, String name) {
+                return bean instanceof ModelExecutor executor ? between.apply(executor) : bean;
+            }
+        });
     }
 
     <T> T bean(Class<T> type) {
