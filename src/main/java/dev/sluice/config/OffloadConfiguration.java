@@ -76,7 +76,7 @@ class OffloadConfiguration {
         StorageTier disk = properties.disk().isOn()
                 ? disk(executor.spec(), ModelFingerprint.of(model), hasher, pages, clock)
                 : null;
-        OffloadMeters meters = new OffloadMeters(registry, names.first());
+        OffloadMeters meters = new OffloadMeters(registry, names.first(), tokenBytes(executor.spec()));
         HostMemoryConnector connector = new HostMemoryConnector(
                 settings,
                 executor.spec().kv(),
@@ -93,6 +93,10 @@ class OffloadConfiguration {
             meters.watch(Tier.STORAGE, guards.storage().breaker());
         }
         return connector;
+    }
+
+    private static double tokenBytes(ExecutorSpec spec) {
+        return (double) spec.blockBytes() / spec.kv().blockSize();
     }
 
     private HostPages pages(ModelExecutor executor) {

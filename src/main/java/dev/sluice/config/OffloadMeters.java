@@ -20,12 +20,15 @@ final class OffloadMeters implements OffloadListener {
 
     private static final double[] SIZES = {1e6, 5e6, 1e7, 2e7, 4e7, 6e7, 8e7, 1e8, 1.5e8, 2e8};
 
-    private record Flow(Counter bytes, Counter seconds, DistributionSummary size, Counter failures) {
+    private record Flow(Counter bytes, Counter tokens, Counter seconds, DistributionSummary size, Counter failures) {
 
         static Flow of(MeterRegistry registry, String direction, Tags tags) {
             String name = "vllm:kv_offload_" + direction;
             return new Flow(
                     Counter.builder(name + "_bytes").tags(tags).register(registry),
+                    Counter.builder("sluice_kv_tier_tokens")
+                            .tags(tags.and("direction", direction))
+                            .register(registry),
                     Counter.builder(name + "_time").tags(tags).register(registry),
                     DistributionSummary.builder(name + "_size")
                             .tags(tags)
@@ -36,8 +39,9 @@ final class OffloadMeters implements OffloadListener {
                             .register(registry));
         }
 
-        void record(long count, long nanos) {
+        void record(long count, double tokenBytes, long nanos) {
             bytes.increment((double) count);
+            tokens.increment(count / tokenBytes);
             seconds.increment(nanos * 1e-9);
             size.record((double) count);
         }
@@ -45,10 +49,13 @@ final class OffloadMeters implements OffloadListener {
 
     private final MeterRegistry registry;
     private final Tags common;
+    private final double tokenBytes;
     private final Map<Tier, Flow> loads = new EnumMap<>(Tier.class);
     private final Map<Tier, Flow> stores = new EnumMap<>(Tier.class);
 
-    OffloadMeters(MeterRegistry registry, String modelName) {
+    /** @param tokenBytes bytes that keys and values of one token take */
+    OffloadMeters(MeterRegistry registry, String modelName, double tokenBytes) {
+        this.tokenBytes = tokenBytes;
         this.registry = registry;
         common = Tags.of("model_name", modelName, "engine", "0");
         for (Tier tier : Tier.values()) {
@@ -98,12 +105,12 @@ final class OffloadMeters implements OffloadListener {
 
     @Override
     public void onStored(Tier tier, long bytes, long nanos) {
-        flow(stores, tier).record(bytes, nanos);
+        flow(stores, tier).record(bytes, tokenBytes, nanos);
     }
 
     @Override
     public void onLoaded(Tier tier, long bytes, long nanos) {
-        flow(loads, tier).record(bytes, nanos);
+        flow(loads, tier).record(bytes, tokenBytes, nanos);
     }
 
     @Override

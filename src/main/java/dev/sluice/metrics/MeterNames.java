@@ -22,13 +22,14 @@ final class MeterNames {
     static final String GENERATION_TOKENS = "vllm:generation_tokens";
     static final String PREEMPTIONS = "vllm:num_preemptions";
     static final String REQUEST_SUCCESS = "vllm:request_success";
-    static final String PREFIX_QUERIES = "vllm:prefix_cache_queries";
-    static final String PREFIX_HITS = "vllm:prefix_cache_hits";
-    static final String EXTERNAL_QUERIES = "vllm:external_prefix_cache_queries";
-    static final String EXTERNAL_HITS = "vllm:external_prefix_cache_hits";
-
     static final String FAILED_LOADS = "sluice_kv_failed_loads";
     static final String RECOMPUTED = "sluice_kv_recomputed_tokens";
+
+    // Pairs of counters; the names go on with _queries and _hits
+    static final String PREFIX = "vllm:prefix_cache";
+    static final String EXTERNAL_PREFIX = "vllm:external_prefix_cache";
+    static final String RESUMED_PREFIX = "sluice_prefix_cache_resumed";
+    static final String RESUMED_EXTERNAL_PREFIX = "sluice_external_prefix_cache_resumed";
 
     // Histograms
     static final String TTFT = "vllm:time_to_first_token_seconds";

@@ -118,17 +118,15 @@ public final class RequestMetricsRecorder implements LifecycleListener {
 
     @Override
     public void onLocalLookup(int queriedTokens, int hitTokens, boolean resumed) {
+        books.localLookup(queriedTokens, hitTokens, resumed);
         if (!resumed) {
-            books.localLookup(queriedTokens, hitTokens);
             hitRate.observe(1, queriedTokens, hitTokens);
         }
     }
 
     @Override
     public void onExternalLookup(int queriedTokens, int hitTokens, boolean resumed) {
-        if (!resumed) {
-            books.externalLookup(queriedTokens, hitTokens);
-        }
+        books.externalLookup(queriedTokens, hitTokens, resumed);
     }
 
     @Override

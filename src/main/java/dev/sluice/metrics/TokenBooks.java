@@ -15,29 +15,39 @@ final class TokenBooks {
     record Totals(
             long promptTokens,
             long computed,
-            long local,
-            long external,
+            long localTokens,
+            long externalTokens,
             long generated,
             long preemptions,
-            long localQueries,
-            long localHits,
-            long externalQueries,
-            long externalHits,
+            Lookups local,
+            Lookups external,
+            Lookups localResumed,
+            Lookups externalResumed,
             long failedLoads,
             long recomputed,
             Map<FinishReason, Long> finished) {}
 
+    /** Tokens that were looked up at admissions, and what was found of them. */
+    record Lookups(long queries, long hits) {
+
+        static final Lookups NONE = new Lookups(0, 0);
+
+        Lookups plus(int moreQueries, int moreHits) {
+            return new Lookups(queries + moreQueries, hits + moreHits);
+        }
+    }
+
     private final Map<FinishReason, Long> finished = new EnumMap<>(FinishReason.class);
     private long promptTokens;
     private long computed;
-    private long local;
-    private long external;
+    private long localTokens;
+    private long externalTokens;
     private long generated;
     private long preemptions;
-    private long localQueries;
-    private long localHits;
-    private long externalQueries;
-    private long externalHits;
+    private Lookups local = Lookups.NONE;
+    private Lookups external = Lookups.NONE;
+    private Lookups localResumed = Lookups.NONE;
+    private Lookups externalResumed = Lookups.NONE;
     private long failedLoads;
     private long recomputed;
 
@@ -50,8 +60,8 @@ final class TokenBooks {
     synchronized void add(PrefillRecord record) {
         promptTokens += record.promptTokens();
         computed += record.computedTokens();
-        local += record.localTokens();
-        external += record.externalTokens();
+        localTokens += record.localTokens();
+        externalTokens += record.externalTokens();
     }
 
     synchronized void generated() {
@@ -66,14 +76,20 @@ final class TokenBooks {
         finished.merge(reason, 1L, Long::sum);
     }
 
-    synchronized void localLookup(int queries, int hits) {
-        localQueries += queries;
-        localHits += hits;
+    synchronized void localLookup(int queries, int hits, boolean resumed) {
+        if (resumed) {
+            localResumed = localResumed.plus(queries, hits);
+        } else {
+            local = local.plus(queries, hits);
+        }
     }
 
-    synchronized void externalLookup(int queries, int hits) {
-        externalQueries += queries;
-        externalHits += hits;
+    synchronized void externalLookup(int queries, int hits, boolean resumed) {
+        if (resumed) {
+            externalResumed = externalResumed.plus(queries, hits);
+        } else {
+            external = external.plus(queries, hits);
+        }
     }
 
     synchronized void loadFailed(int lostTokens) {
@@ -85,14 +101,14 @@ final class TokenBooks {
         return new Totals(
                 promptTokens,
                 computed,
-                local,
-                external,
+                localTokens,
+                externalTokens,
                 generated,
                 preemptions,
-                localQueries,
-                localHits,
-                externalQueries,
-                externalHits,
+                local,
+                external,
+                localResumed,
+                externalResumed,
                 failedLoads,
                 recomputed,
                 new EnumMap<>(finished));

@@ -30,23 +30,34 @@ final class TokenBooksCollector implements MultiCollector {
                 MeterNames.PROMPT_TOKENS, "Prompt tokens of requests with a first token", totals.promptTokens()));
         Map<String, Long> sources = new LinkedHashMap<>();
         sources.put("local_compute", totals.computed());
-        sources.put("local_cache_hit", totals.local());
-        sources.put("external_kv_transfer", totals.external());
+        sources.put("local_cache_hit", totals.localTokens());
+        sources.put("external_kv_transfer", totals.externalTokens());
         all.add(counters(MeterNames.PROMPT_TOKENS_BY_SOURCE, "Where those tokens came from", "source", sources));
         all.add(counter(
-                MeterNames.PROMPT_TOKENS_CACHED, "Those that were not computed", totals.local() + totals.external()));
+                MeterNames.PROMPT_TOKENS_CACHED,
+                "Those that were not computed",
+                totals.localTokens() + totals.externalTokens()));
         all.add(counter(MeterNames.GENERATION_TOKENS, "Generated tokens", totals.generated()));
         all.add(counter(MeterNames.PREEMPTIONS, "Requests that lost their blocks", totals.preemptions()));
-        all.add(counter(MeterNames.PREFIX_QUERIES, "Tokens looked up in the prefix cache", totals.localQueries()));
-        all.add(counter(MeterNames.PREFIX_HITS, "Tokens found in the prefix cache", totals.localHits()));
-        all.add(counter(MeterNames.EXTERNAL_QUERIES, "Tokens asked of the connector", totals.externalQueries()));
-        all.add(counter(MeterNames.EXTERNAL_HITS, "Tokens promised by the connector", totals.externalHits()));
+        lookups(all, MeterNames.PREFIX, "the prefix cache", totals.local());
+        lookups(all, MeterNames.EXTERNAL_PREFIX, "the connector", totals.external());
+        lookups(all, MeterNames.RESUMED_PREFIX, "the prefix cache for preempted requests", totals.localResumed());
+        lookups(
+                all,
+                MeterNames.RESUMED_EXTERNAL_PREFIX,
+                "the connector for preempted requests",
+                totals.externalResumed());
         all.add(counter(MeterNames.FAILED_LOADS, "Loads from the connector that failed", totals.failedLoads()));
         all.add(counter(MeterNames.RECOMPUTED, "Tokens computed because their load failed", totals.recomputed()));
         Map<String, Long> reasons = new LinkedHashMap<>();
         totals.finished().forEach((reason, count) -> reasons.put(reason.label(), count));
         all.add(counters(MeterNames.REQUEST_SUCCESS, "Ended requests by reason", "finished_reason", reasons));
         return new MetricSnapshots(all);
+    }
+
+    private void lookups(List<MetricSnapshot> all, String name, String where, TokenBooks.Lookups lookups) {
+        all.add(counter(name + "_queries", "Tokens looked up in " + where, lookups.queries()));
+        all.add(counter(name + "_hits", "Tokens found in " + where, lookups.hits()));
     }
 
     private CounterSnapshot counter(String name, String help, long value) {
