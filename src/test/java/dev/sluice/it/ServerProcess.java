@@ -88,6 +88,11 @@ final class ServerProcess implements AutoCloseable {
 
     /** Requests in the batch, or -1 if nobody answers. */
     double running() {
+        return metric("vllm:num_requests_running", "");
+    }
+
+    /** Sum of all series of a metric whose labels contain the given text, or -1 if nobody answers. */
+    double metric(String name, String labels) {
         try {
             String page = client.send(
                             HttpRequest.newBuilder(URI.create(base + "/metrics"))
@@ -95,7 +100,7 @@ final class ServerProcess implements AutoCloseable {
                             BodyHandlers.ofString())
                     .body();
             return page.lines()
-                    .filter(line -> line.startsWith("vllm:num_requests_running"))
+                    .filter(line -> line.startsWith(name + "{") && line.contains(labels))
                     .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' '))))
                     .sum();
         } catch (ConnectException e) {
@@ -110,6 +115,11 @@ final class ServerProcess implements AutoCloseable {
 
     void terminate() {
         process.destroy();
+    }
+
+    /** As a power failure or the kernel would. */
+    void kill() throws InterruptedException {
+        process.destroyForcibly().waitFor();
     }
 
     /** The exit code, if it comes in time. */
