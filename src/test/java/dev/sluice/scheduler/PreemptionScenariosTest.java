@@ -11,70 +11,7 @@ import org.junit.jupiter.api.Test;
 class PreemptionScenariosTest {
 
     @Test
-    void twoRequestsOnSixBlocksWithAConnectorEachKeepTheRecordOfTheirFirstAdmission() {
-        ScriptedConnector connector = new ScriptedConnector().answer(1, 2).answer(2, 2);
-        Bench bench = new Bench(2, 7, s -> s, connector);
-        bench.add("a", bench.distinctPrompt(5), 4);
-        bench.add("b", bench.distinctPrompt(5), 4);
-
-        assertThat(bench.step()).isEqualTo("a 3 new, b 3 new");
-        assertThat(bench.free()).isZero();
-        assertThat(bench.step()).isEqualTo("a 1, b 1");
-        assertThat(bench.step()).isEqualTo("a 1");
-        assertThat(bench.free()).isEqualTo(2);
-        assertThat(bench.snapshot().waiting()).isEqualTo(1);
-        assertThat(bench.step()).isEqualTo("a 1");
-        assertThat(bench.free()).isEqualTo(6);
-        assertThat(bench.step()).isEqualTo("b 1 resumed");
-        assertThat(bench.free()).isEqualTo(2);
-        assertThat(bench.step()).isEqualTo("b 1");
-        assertThat(bench.free()).isEqualTo(6);
-
-        PrefillRecord expected = new PrefillRecord(5, 0, 2);
-        assertThat(bench.ledger.records).containsExactly(expected, expected);
-        assertThat(bench.record("a")).isEqualTo(expected);
-        assertThat(bench.record("b")).isEqualTo(expected);
-        assertThat(expected.computedTokens()).isEqualTo(3);
-        assertThat(bench.ledger.preemptions).isEqualTo(1);
-        assertThat(bench.ledger.generated).isEqualTo(8);
-        assertThat(bench.ledger.externalQueries).isEqualTo(10);
-        assertThat(bench.ledger.externalHits).isEqualTo(4);
-        assertThat(bench.ledger.externalResumedQueries).isEqualTo(3);
-        assertThat(bench.ledger.externalResumedHits).isEqualTo(2);
-        assertThat(bench.ledger.localQueries).isEqualTo(10);
-        assertThat(bench.ledger.localHits).isZero();
-        assertThat(bench.ledger.localResumedQueries).isEqualTo(7);
-        assertThat(bench.ledger.localResumedHits).isEqualTo(4);
-        assertThat(connector.count("match 1")).isEqualTo(1);
-        assertThat(connector.count("match 2")).isEqualTo(3);
-        assertThat((int) connector.count("finished")).isEqualTo(2);
-    }
-
-    @Test
-    void aRequestPreemptedBeforeItsFirstOutputKeepsItsRecordWhateverTheConnectorHoldsLater() {
-        ScriptedConnector connector = new ScriptedConnector().answer(1, 0).answer(2, 2, 4);
-        Bench bench = new Bench(2, 7, s -> s.budget(5).gate(false).contextLength(13), connector);
-        bench.add("a", bench.distinctPrompt(4), 3);
-        bench.add("b", bench.distinctPrompt(12), 1);
-
-        assertThat(bench.step()).isEqualTo("a 4 new, b 1 new");
-        assertThat(bench.free()).isEqualTo(2);
-        assertThat(bench.step()).isEqualTo("a 1");
-        assertThat(bench.free()).isEqualTo(3);
-        assertThat(bench.step()).isEqualTo("a 1");
-        assertThat(bench.free()).isEqualTo(6);
-        assertThat(bench.step()).isEqualTo("b 5 resumed");
-        assertThat(bench.step()).isEqualTo("b 1");
-
-        assertThat(bench.record("b")).isEqualTo(new PrefillRecord(12, 0, 2));
-        assertThat(bench.ledger.externalQueries).isEqualTo(16);
-        assertThat(bench.ledger.externalHits).isEqualTo(2);
-        assertThat(bench.ledger.externalResumedQueries).isEqualTo(10);
-        assertThat(bench.ledger.externalResumedHits).isEqualTo(4);
-    }
-
-    @Test
-    void aRefusedAttemptIsOverwrittenByTheOneThatSucceeds() {
+    void aRefusedAttemptIsOverwrittenByTheOneThatSucceeds() { // S07
         ScriptedConnector connector = new ScriptedConnector().answer(1, 0).answer(2, 8, 4, 4);
         Bench bench = new Bench(4, 8, s -> s, connector);
         bench.add("a", bench.distinctPrompt(16), 2);
@@ -92,7 +29,7 @@ class PreemptionScenariosTest {
     }
 
     @Test
-    void aConnectorThatDoesNotKnowYetLetsOthersPassAndIsAskedAgain() {
+    void aConnectorThatDoesNotKnowYetLetsOthersPassAndIsAskedAgain() { // S52
         int later = KvConnector.ASK_AGAIN;
         ScriptedConnector connector =
                 new ScriptedConnector().answer(1, later, later, later, 0).answer(2, 0);
@@ -122,33 +59,7 @@ class PreemptionScenariosTest {
     }
 
     @Test
-    void withoutAConnectorTheResumedRequestFindsItsOwnBlocks() {
-        Bench bench = new Bench(2, 7, s -> s);
-        bench.add("a", bench.distinctPrompt(5), 4);
-        bench.add("b", bench.distinctPrompt(5), 4);
-
-        assertThat(bench.runToEnd())
-                .containsExactly("a 5 new, b 5 new", "a 1, b 1", "a 1", "a 1", "b 3 resumed", "b 1");
-        assertThat(bench.ledger.records).containsExactly(new PrefillRecord(5, 0, 0), new PrefillRecord(5, 0, 0));
-        assertThat(bench.ledger.preemptions).isEqualTo(1);
-        assertThat(bench.ledger.generated).isEqualTo(8);
-        assertThat(bench.ledger.externalLookups).isZero();
-    }
-
-    @Test
-    void withoutPrefixCachingTheResumedRequestIsComputedAnew() {
-        Bench bench = new Bench(2, 7, s -> s.prefixCaching(false));
-        bench.add("a", bench.distinctPrompt(5), 4);
-        bench.add("b", bench.distinctPrompt(5), 4);
-
-        assertThat(bench.runToEnd())
-                .containsExactly("a 5 new, b 5 new", "a 1, b 1", "a 1", "a 1", "b 7 resumed", "b 1");
-        assertThat(bench.ledger.localQueries).isZero();
-        assertThat(bench.cache.pool().registered()).isZero();
-    }
-
-    @Test
-    void aHalfDonePrefillPreemptsItselfAndItsOwnBlocksAreNoCacheHit() {
+    void aHalfDonePrefillPreemptsItselfAndItsOwnBlocksAreNoCacheHit() { // S08
         Bench bench = new Bench(4, 9, s -> s.budget(8).gate(false));
         bench.add("a", bench.distinctPrompt(16), 4);
         bench.add("b", bench.distinctPrompt(16), 2);
@@ -166,7 +77,7 @@ class PreemptionScenariosTest {
     }
 
     @Test
-    void theFullSequenceGateTradesTwoPreemptionsForOneStep() {
+    void theFullSequenceGateTradesTwoPreemptionsForOneStep() { // S09
         assertThat(stepsAndPreemptions(false)).containsExactly(17, 2);
         assertThat(stepsAndPreemptions(true)).containsExactly(18, 0);
     }
@@ -180,7 +91,7 @@ class PreemptionScenariosTest {
     }
 
     @Test
-    void anUrgentRunningRequestTakesTheBlocksOfALessUrgentOne() {
+    void anUrgentRunningRequestTakesTheBlocksOfALessUrgentOne() { // S21
         Bench bench = new Bench(16, 6, s -> s.policy(Policy.PRIORITY));
         bench.add("low", bench.distinctPrompt(32), dev.sluice.request.SamplingParams.greedy(8), 5, 1, null);
         assertThat(bench.step()).isEqualTo("low 32 new");

@@ -2,6 +2,7 @@ package dev.sluice.scheduler;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.offload.KvConnector;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import org.junit.jupiter.api.Test;
@@ -150,6 +151,43 @@ class RemoteLoadScenariosTest {
         bench.runToEnd();
         assertThat(bench.ledger.preemptions).isZero();
         assertThat(bench.free()).isEqualTo(9);
+    }
+
+    @Test
+    void whoWaitsForCapacityAndWhoWaitsForALoadIsCountedApart() { // S23
+        ScriptedConnector connector =
+                new ScriptedConnector().answer(1, 32).answer(2, 32).answerAll(0).asynchronous();
+        Bench bench = new Bench(16, 40, s -> s.budget(100), connector);
+        bench.add("r1", bench.distinctPrompt(40), 2);
+        bench.add("r2", bench.distinctPrompt(40), 2);
+        bench.step();
+        for (String name : new String[] {"a", "b", "c"}) {
+            bench.add(name, bench.distinctPrompt(50), 2);
+        }
+        assertThat(bench.step()).isEqualTo("a 50 new, b 50 new");
+        assertThat(bench.snapshot().running()).isEqualTo(2);
+        assertThat(bench.snapshot().waitingForCapacity()).isEqualTo(1);
+        assertThat(bench.snapshot().waitingDeferred()).isEqualTo(2);
+        assertThat(bench.snapshot().waiting()).isEqualTo(3);
+    }
+
+    @Test
+    void whoWasHeldBackForDifferentReasonsComesInTheOrderOfArrival() { // S51
+        ScriptedConnector connector = new ScriptedConnector()
+                .answer(1, KvConnector.ASK_AGAIN, 0)
+                .answer(2, 16)
+                .answerAll(0)
+                .asynchronous();
+        Bench bench = new Bench(16, 40, s -> s.budget(20), connector);
+        bench.add("later", bench.distinctPrompt(3), 1);
+        bench.add("loading", bench.distinctPrompt(17), 1);
+        bench.add("regular", bench.distinctPrompt(20), 9);
+        bench.add("tail", bench.distinctPrompt(1), 1);
+        assertThat(bench.step()).isEqualTo("regular 20 new");
+        assertThat(bench.snapshot().waitingDeferred()).isEqualTo(2);
+        bench.cancel("regular");
+        connector.reportReceived(2);
+        assertThat(bench.step()).isEqualTo("later 3 new, loading 1 new, tail 1 new");
     }
 
     @Test

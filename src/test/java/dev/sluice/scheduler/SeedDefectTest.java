@@ -162,6 +162,9 @@ class SeedDefectTest {
             PrefillRecord expected = new PrefillRecord(5, 0, 0);
             assertThat(bench.ledger.records).containsExactly(expected, expected);
             assertThat(bench.ledger.generated).isEqualTo(8);
+            assertThat(bench.ledger.preemptions).isEqualTo(1);
+            assertThat(bench.ledger.externalLookups).isZero();
+            assertThat(bench.ledger.localResumedHits).isEqualTo(caching ? 4 : 0);
         }
     }
 
