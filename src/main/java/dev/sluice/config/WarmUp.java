@@ -30,7 +30,7 @@ final class WarmUp {
         StepPlan plan = new StepPlan();
         int computed = 0;
         for (int known = promptLength; known < tokens.length; known++) {
-            plan.begin(0);
+            plan.begin(known - tokens.length); // before the loop's steps, which begin at 1
             ScheduledSequence line = plan.add(known - computed);
             line.kind = computed == 0 ? ScheduledSequence.Kind.NEW : ScheduledSequence.Kind.RUNNING;
             line.sampling = SamplingParams.greedy(OUTPUTS);
