@@ -15,9 +15,9 @@ import dev.sluice.offload.OffloadSettings;
 import dev.sluice.offload.StorageTier;
 import dev.sluice.offload.Tier;
 import dev.sluice.runtime.Clock;
+import io.github.resilience4j.circuitbreaker.CircuitBreakerRegistry;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.nio.file.Path;
-import java.time.Duration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.context.annotation.Bean;
@@ -38,14 +38,14 @@ class OffloadConfiguration {
     }
 
     @Bean
-    TierGuards tierGuards() {
+    TierGuards tierGuards(CircuitBreakerRegistry breakers) {
         return new TierGuards(
-                guard(Tier.HOST, properties.timeLimit()),
-                guard(Tier.STORAGE, properties.disk().timeLimit()));
-    }
-
-    private ResilientTier guard(Tier tier, Duration timeLimit) {
-        return new ResilientTier(tier.label(), properties.breaker(), timeLimit);
+                new ResilientTier(breakers, Tier.HOST.label(), properties.breaker(), properties.timeLimit()),
+                new ResilientTier(
+                        breakers,
+                        Tier.STORAGE.label(),
+                        properties.breaker(),
+                        properties.disk().timeLimit()));
     }
 
     @Bean(destroyMethod = "close")

@@ -4,6 +4,7 @@ import dev.sluice.offload.TierGuard;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker.State;
 import io.github.resilience4j.circuitbreaker.CircuitBreakerConfig;
+import io.github.resilience4j.circuitbreaker.CircuitBreakerRegistry;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
@@ -20,7 +21,8 @@ final class ResilientTier implements TierGuard {
     private final CircuitBreaker breaker;
     private final long timeLimitNanos;
 
-    ResilientTier(String name, SluiceProperties.Breaker settings, Duration timeLimit) {
+    /** @param breakers where the breaker is kept, so that its state is measured as every other one's */
+    ResilientTier(CircuitBreakerRegistry breakers, String name, SluiceProperties.Breaker settings, Duration timeLimit) {
         CircuitBreakerConfig config = CircuitBreakerConfig.custom()
                 .failureRateThreshold(settings.failureRate())
                 .slidingWindowSize(settings.window())
@@ -29,7 +31,7 @@ final class ResilientTier implements TierGuard {
                 .permittedNumberOfCallsInHalfOpenState(settings.probes())
                 .automaticTransitionFromOpenToHalfOpenEnabled(true)
                 .build();
-        breaker = CircuitBreaker.of("kv-" + name, config);
+        breaker = breakers.circuitBreaker("kv-" + name, config);
         timeLimitNanos = timeLimit.toNanos();
         breaker.getEventPublisher()
                 .onStateTransition(event -> LOG.warn(
