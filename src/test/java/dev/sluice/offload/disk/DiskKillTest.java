@@ -1,7 +1,7 @@
-package dev.sluice.offload;
+package dev.sluice.offload.disk;
 
-import static dev.sluice.offload.DiskBench.key;
-import static dev.sluice.offload.DiskBench.pageKeys;
+import static dev.sluice.offload.disk.DiskBench.key;
+import static dev.sluice.offload.disk.DiskBench.pageKeys;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 

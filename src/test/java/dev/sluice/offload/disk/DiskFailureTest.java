@@ -1,14 +1,14 @@
-package dev.sluice.offload;
+package dev.sluice.offload.disk;
 
-import static dev.sluice.offload.DiskBench.await;
-import static dev.sluice.offload.DiskBench.chunkBytes;
-import static dev.sluice.offload.DiskBench.key;
-import static dev.sluice.offload.DiskBench.pageKeys;
-import static dev.sluice.offload.DiskBench.settle;
+import static dev.sluice.offload.disk.DiskBench.await;
+import static dev.sluice.offload.disk.DiskBench.chunkBytes;
+import static dev.sluice.offload.disk.DiskBench.key;
+import static dev.sluice.offload.disk.DiskBench.pageKeys;
+import static dev.sluice.offload.disk.DiskBench.settle;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.offload.DiskBench.Log;
 import dev.sluice.offload.StorageTier.Ended;
+import dev.sluice.offload.disk.DiskBench.Log;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;

@@ -1,11 +1,12 @@
-package dev.sluice.offload;
+package dev.sluice.offload.disk;
 
-import static dev.sluice.offload.DiskBench.chunkBytes;
-import static dev.sluice.offload.DiskBench.key;
-import static dev.sluice.offload.DiskBench.pageKeys;
-import static dev.sluice.offload.DiskBench.settle;
+import static dev.sluice.offload.disk.DiskBench.chunkBytes;
+import static dev.sluice.offload.disk.DiskBench.key;
+import static dev.sluice.offload.disk.DiskBench.pageKeys;
+import static dev.sluice.offload.disk.DiskBench.settle;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.offload.StorageTier;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

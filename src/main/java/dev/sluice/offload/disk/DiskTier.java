@@ -1,7 +1,8 @@
-package dev.sluice.offload;
+package dev.sluice.offload.disk;
 
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.HostPages;
+import dev.sluice.offload.StorageTier;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.Threads;
 import java.io.IOException;

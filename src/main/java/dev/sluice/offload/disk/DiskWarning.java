@@ -1,4 +1,4 @@
-package dev.sluice.offload;
+package dev.sluice.offload.disk;
 
 import dev.sluice.runtime.Clock;
 import java.util.concurrent.TimeUnit;

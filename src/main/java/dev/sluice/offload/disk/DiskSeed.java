@@ -1,4 +1,4 @@
-package dev.sluice.offload;
+package dev.sluice.offload.disk;
 
 import static java.nio.file.LinkOption.NOFOLLOW_LINKS;
 

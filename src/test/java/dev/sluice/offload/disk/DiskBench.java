@@ -1,4 +1,4 @@
-package dev.sluice.offload;
+package dev.sluice.offload.disk;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -8,6 +8,7 @@ import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.HostPages;
+import dev.sluice.offload.StorageTier;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.SystemClock;
 import dev.sluice.testkit.VirtualClock;

@@ -1,4 +1,4 @@
-package dev.sluice.offload;
+package dev.sluice.offload.disk;
 
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.HostPages;

@@ -1,4 +1,4 @@
-package dev.sluice.offload;
+package dev.sluice.offload.disk;
 
 import static java.nio.file.StandardOpenOption.CREATE;
 import static java.nio.file.StandardOpenOption.READ;

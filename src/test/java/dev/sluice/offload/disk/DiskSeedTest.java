@@ -1,4 +1,4 @@
-package dev.sluice.offload;
+package dev.sluice.offload.disk;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
