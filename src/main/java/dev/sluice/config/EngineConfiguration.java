@@ -111,7 +111,11 @@ class EngineConfiguration {
         String words = properties.kv().hashSeed();
         SluiceProperties.Disk disk = properties.offload().disk();
         if (words.isEmpty() && disk.isOn()) {
-            return DiskSeed.readOrCreate(Path.of(disk.directory()));
+            try {
+                return DiskSeed.readOrCreate(Path.of(disk.directory()));
+            } catch (IllegalArgumentException e) {
+                throw new IllegalArgumentException("sluice.offload.disk.directory: " + e.getMessage(), e);
+            }
         }
         if (words.isEmpty()) {
             byte[] seed = new byte[32];

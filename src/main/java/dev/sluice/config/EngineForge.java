@@ -69,10 +69,12 @@ final class EngineForge {
     }
 
     private static KvLayout layout(SluiceProperties.Kv kv, Model model) {
+        long blockBytes = CpuExecutor.blockBytes(model.spec(), kv.blockSize());
         if (kv.blocks() > 0) {
+            MachineMemory.requireRoomFor("sluice.kv.blocks", Math.multiplyExact(blockBytes, (long) kv.blocks()));
             return new KvLayout(kv.blocks() + 1, kv.blockSize());
         }
-        long blockBytes = CpuExecutor.blockBytes(model.spec(), kv.blockSize());
+        MachineMemory.requireRoomFor("sluice.kv.memory", kv.memory().toBytes());
         long blocks = kv.memory().toBytes() / blockBytes;
         if (blocks < 2) {
             throw new IllegalArgumentException(

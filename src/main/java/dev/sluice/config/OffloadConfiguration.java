@@ -1,5 +1,6 @@
 package dev.sluice.config;
 
+import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.ExecutorSpec;
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.kv.BlockHasher;
@@ -58,7 +59,11 @@ class OffloadConfiguration {
             PrometheusMeterRegistry registry,
             ModelNames names,
             Clock clock) {
-        if (properties.hostMemory().toBytes() <= 0) {
+        if (properties.hostMemory().toBytes() < 0) {
+            throw new IllegalArgumentException("sluice.offload.host-memory must not be negative, is "
+                    + properties.hostMemory().toBytes());
+        }
+        if (properties.hostMemory().toBytes() == 0) {
             if (properties.disk().isOn()) {
                 throw new IllegalArgumentException("sluice.offload.disk.directory is set, but the disk tier lies behind"
                         + " host memory: sluice.offload.host-memory must be set as well");
@@ -108,12 +113,17 @@ class OffloadConfiguration {
                     + " bytes is too small: one chunk of " + properties.blocksPerChunk() + " blocks takes " + chunkBytes
                     + " bytes");
         }
+        MachineMemory.requireRoomFor("sluice.offload.host-memory", bytes);
         int count = (int) Math.min(bytes / spec.blockBytes(), Integer.MAX_VALUE / 2);
         LOG.info(
                 "KV offload: {} MiB of host memory for {} tokens",
                 (count * spec.blockBytes()) >> 20,
                 (long) count * spec.kv().blockSize());
-        return executor.allocateHostPages(count);
+        try {
+            return executor.allocateHostPages(count);
+        } catch (ExecutorException e) {
+            throw MachineMemory.tooMuch("sluice.offload.host-memory", bytes);
+        }
     }
 
     private StorageTier disk(ExecutorSpec spec, String model, BlockHasher hasher, HostPages pages, Clock clock) {
@@ -124,12 +134,17 @@ class OffloadConfiguration {
                 spec.blockFormat(),
                 Integer.toString(spec.kv().blockSize()),
                 hasher.seedFingerprint().toString());
-        DiskTier tier = new DiskTier(
-                DiskSettings.of(Path.of(disk.directory()), disk.size().toBytes()),
-                fingerprint,
-                pages,
-                properties.blocksPerChunk(),
-                clock);
+        DiskTier tier;
+        try {
+            tier = new DiskTier(
+                    DiskSettings.of(Path.of(disk.directory()), disk.size().toBytes()),
+                    fingerprint,
+                    pages,
+                    properties.blocksPerChunk(),
+                    clock);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException("sluice.offload.disk: " + e.getMessage(), e);
+        }
         LOG.info(
                 "KV offload: up to {} MiB in {}, {} MiB of it usable from before",
                 tier.bytesCapacity() >> 20,

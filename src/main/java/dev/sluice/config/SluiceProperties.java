@@ -12,6 +12,7 @@ import jakarta.validation.constraints.NotNull;
 import java.net.URI;
 import java.time.Duration;
 import java.util.List;
+import org.hibernate.validator.constraints.time.DurationMin;
 import org.jspecify.annotations.Nullable;
 import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
@@ -51,7 +52,7 @@ public record SluiceProperties(
             @DefaultValue("") String token,
             @DefaultValue("${user.home}/.cache/sluice") String directory,
             @DefaultValue("1TB") DataSize maxSize,
-            @DefaultValue("60s") Duration silence,
+            @DefaultValue("60s") @DurationMin(nanos = 1) Duration silence,
             @DefaultValue("5") @Min(1) @Max(100) int attempts) {}
 
     /** What computes. */
@@ -88,7 +89,7 @@ public record SluiceProperties(
             @DefaultValue("true") boolean promptOnly,
             @DefaultValue("true") boolean asynchronousLoads,
             @DefaultValue("recompute") LoadFailurePolicy loadFailurePolicy,
-            @DefaultValue("10s") Duration timeLimit,
+            @DefaultValue("10s") @DurationMin(nanos = 1) Duration timeLimit,
             @Valid @DefaultValue Breaker breaker,
             @Valid @DefaultValue Disk disk) {}
 
@@ -96,7 +97,7 @@ public record SluiceProperties(
     public record Disk(
             @DefaultValue("") String directory,
             @DefaultValue("10GB") DataSize size,
-            @DefaultValue("10s") Duration timeLimit) {
+            @DefaultValue("10s") @DurationMin(nanos = 1) Duration timeLimit) {
 
         boolean isOn() {
             return !directory.isEmpty();
@@ -107,7 +108,7 @@ public record SluiceProperties(
     public record Breaker(
             @DefaultValue("50") @Min(1) @Max(100) int failureRate,
             @DefaultValue("20") @Min(1) @Max(10000) int window,
-            @DefaultValue("30s") Duration open,
+            @DefaultValue("30s") @DurationMin(nanos = 1) Duration open,
             @DefaultValue("5") @Min(1) @Max(1000) int probes) {}
 
     /** Batching. */
@@ -122,14 +123,14 @@ public record SluiceProperties(
             @DefaultValue("0") @DecimalMin("0") @DecimalMax("0.99")
             double watermark,
 
-            @DefaultValue("120s") Duration watchdog) {}
+            @DefaultValue("120s") @DurationMin(nanos = 1) Duration watchdog) {}
 
     /** Who may wait. */
     public record Admission(
             @DefaultValue("1024") @Min(1) int maxQueuedRequests,
             @DefaultValue("0") @Min(0) long maxQueuedTokens,
-            @DefaultValue("60s") Duration queueTimeout,
-            @DefaultValue("15m") Duration requestTimeout) {}
+            @DefaultValue("60s") @DurationMin(nanos = 1) Duration queueTimeout,
+            @DefaultValue("15m") @DurationMin(nanos = 1) Duration requestTimeout) {}
 
     /** The HTTP interface. */
     public record Api(
@@ -139,7 +140,7 @@ public record SluiceProperties(
             @DefaultValue("16") @Min(1) @Max(128) int maxChoices,
             @DefaultValue("64") @Min(1) @Max(1024) int maxPrompts,
             @DefaultValue("128") @Min(1) @Max(4096) int maxSequencesPerCall,
-            @DefaultValue("15s") Duration heartbeatAfter) {}
+            @DefaultValue("15s") @DurationMin Duration heartbeatAfter) {}
 
     /** The threads that read prompts and write answers. */
     public record Tokenizer(
@@ -147,5 +148,5 @@ public record SluiceProperties(
             @DefaultValue("1024") @Min(1) int queue) {}
 
     /** The end. */
-    public record Shutdown(@DefaultValue("30s") Duration drain) {}
+    public record Shutdown(@DefaultValue("30s") @DurationMin Duration drain) {}
 }

@@ -40,6 +40,12 @@ class FailedStartIT {
         assertThat(sentence("--sluice.scheduler.max-batched-tokens=10")).contains("max-batched-tokens");
     }
 
+    @Test
+    void moreMemoryThanTheMachineHasEndsTheStart() throws Exception {
+        assertThat(sentence("--sluice.offload.host-memory=1000TB"))
+                .contains("sluice.offload.host-memory asks for 1099511627776000 bytes, but only");
+    }
+
     private String sentence(String argument) throws IOException, InterruptedException {
         try (ServerProcess server = ServerProcess.ofJar(directory, argument)) {
             int exit = server.awaitExit(60);
