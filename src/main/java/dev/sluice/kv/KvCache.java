@@ -120,6 +120,11 @@ public final class KvCache {
         table.setRegistered(Math.min(table.registered(), index));
     }
 
+    /** This sequence no longer says that its blocks from the given index on hold their contents; others may. */
+    public void disown(BlockTable table, int index) {
+        table.setRegistered(Math.min(table.registered(), index));
+    }
+
     /** Gives all blocks back, the tail first, so that the head of a prefix outlives its tail. */
     public void release(BlockTable table) {
         for (int i = table.size() - 1; i >= 0; i--) {

@@ -25,6 +25,7 @@ final class TransferJobs {
         final long begunNanos;
         final int generation;
         boolean overdue;
+        private boolean awaited; // by a step that writes its blocks
 
         Job(long id, boolean store, List<BlockHash> chunks, BlockTransfer transfer, long begunNanos, int generation) {
             this.id = id;
@@ -38,12 +39,20 @@ final class TransferJobs {
         boolean asynchronousLoad() {
             return !store && !transfer.beforeStep();
         }
+
+        private boolean touches(int block) {
+            for (int candidate : transfer.blocks()) {
+                if (candidate == block) {
+                    return true;
+                }
+            }
+            return false;
+        }
     }
 
-    private static final long NO_STORE = 0;
     private static final long[] NOTHING = {};
 
-    private final long[] readBy; // device block -> store job
+    private final int[] readers; // device block -> open stores that read it and are not awaited yet
     private final Map<Long, Job> open = new LinkedHashMap<>();
     private List<BlockTransfer> stores = new ArrayList<>();
     private List<BlockTransfer> loads = new ArrayList<>();
@@ -53,7 +62,7 @@ final class TransferJobs {
     private int openStores;
 
     TransferJobs(int deviceBlocks) {
-        readBy = new long[deviceBlocks];
+        readers = new int[deviceBlocks];
     }
 
     /** Takes a job into the next work order. */
@@ -74,7 +83,7 @@ final class TransferJobs {
             stores.add(transfer);
             openStores++;
             for (int block : blocks) {
-                readBy[block] = id;
+                readers[block]++;
             }
         } else {
             loads.add(transfer);
@@ -82,22 +91,30 @@ final class TransferJobs {
         return job;
     }
 
-    /** The step is going to write this block. */
+    /**
+     * The step is going to write this block. More than one store may read it: chunks that part ways within a block's
+     * neighbours share the blocks before.
+     */
     void willWrite(int block) {
-        long job = readBy[block];
-        if (job == NO_STORE) {
+        if (readers[block] == 0) {
             return;
         }
-        readBy[block] = NO_STORE;
-        for (int i = 0; i < awaitedCount; i++) {
-            if (awaited[i] == job) {
-                return;
+        for (Job job : open.values()) {
+            if (job.store && !job.awaited && job.touches(block)) {
+                await(job);
             }
+        }
+    }
+
+    private void await(Job job) {
+        job.awaited = true;
+        for (int block : job.transfer.blocks()) {
+            readers[block]--;
         }
         if (awaitedCount == awaited.length) {
             awaited = Arrays.copyOf(awaited, awaitedCount * 2);
         }
-        awaited[awaitedCount++] = job;
+        awaited[awaitedCount++] = job.id;
     }
 
     /** False while no store reads any block: then nothing has to be fenced. */
@@ -130,9 +147,7 @@ final class TransferJobs {
         if (job != null && job.store) {
             openStores--;
             for (int block : job.transfer.blocks()) {
-                if (readBy[block] == id) {
-                    readBy[block] = NO_STORE;
-                }
+                readers[block] -= job.awaited ? 0 : 1;
             }
         }
         return job;
@@ -152,12 +167,18 @@ final class TransferJobs {
         return open.size();
     }
 
-    /** Audits the fence: only open stores stand in it. */
+    /** Audits the fence: all open stores stand in it, and nothing else. */
     void verify() {
-        for (long id : readBy) {
-            if (id != NO_STORE && !open.containsKey(id)) {
-                throw new IllegalStateException("the fence holds a job that has ended");
+        int[] expected = new int[readers.length];
+        int stores = 0;
+        for (Job job : open.values()) {
+            stores += job.store ? 1 : 0;
+            for (int block : job.transfer.blocks()) {
+                expected[block] += job.store && !job.awaited ? 1 : 0;
             }
+        }
+        if (stores != openStores || !Arrays.equals(expected, readers)) {
+            throw new IllegalStateException("the fence and the open stores disagree");
         }
     }
 }

@@ -157,7 +157,9 @@ final class BatchPlanner {
 
     /** Asks the connector, and notes where the prompt's tokens would come from if the sequence were admitted now. */
     private int ask(Sequence sequence, int local) {
-        int promise = sequence.failedLoads < RemoteLoads.FAILURES_MAX ? connector.match(sequence, local) : 0;
+        // A single token has to be computed in any case, for its logits.
+        boolean asks = sequence.failedLoads < RemoteLoads.FAILURES_MAX && sequence.tokenCount() > 1;
+        int promise = asks ? connector.match(sequence, local) : 0;
         if (promise != KvConnector.ASK_AGAIN) {
             int most = sequence.tokenCount() - local - (connector.loadsAsynchronously() ? 0 : 1);
             promise = promise < 0 || promise > most ? 0 : promise; // who promises more than there is, is not believed

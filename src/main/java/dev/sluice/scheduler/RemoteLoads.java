@@ -2,6 +2,7 @@ package dev.sluice.scheduler;
 
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.kv.BlockPool;
+import dev.sluice.kv.BlockTable;
 import dev.sluice.kv.KvCache;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.LoadReport;
@@ -180,6 +181,25 @@ final class RemoteLoads {
                 cache.unregisterFrom(sequence.table(), i);
                 lose(sequence, i * cache.layout().blockSize());
                 return;
+            }
+        }
+    }
+
+    /**
+     * A step did not compute the blocks that this table registered in it. Whoever began a load in that very step may have
+     * found them as its prefix; it loses them and what comes after. A shared block has the same index in both tables.
+     */
+    void notComputed(BlockTable bad, int from) {
+        for (int i = 0; i < loading.size(); i++) {
+            Sequence sequence = loading.get(i);
+            int end = Math.min(bad.registered(), sequence.table().size());
+            for (int block = from; block < end; block++) {
+                if (sequence.table().block(block) == bad.block(block)) {
+                    sequence.computed =
+                            Math.min(sequence.computed, block * cache.layout().blockSize());
+                    cache.disown(sequence.table(), block);
+                    break;
+                }
             }
         }
     }

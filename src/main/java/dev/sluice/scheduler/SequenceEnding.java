@@ -63,9 +63,14 @@ final class SequenceEnding {
 
     /** Fails a sequence whose part of the current step was not computed: its new blocks must not be found by others. */
     void failUncomputed(Sequence sequence, String message) {
+        takeBackStep(sequence);
+        fail(sequence, FailureKind.INTERNAL, message);
+    }
+
+    private void takeBackStep(Sequence sequence) {
+        loads.notComputed(sequence.table(), sequence.registeredBefore);
         cache.unregisterFrom(sequence.table(), sequence.registeredBefore);
         sequence.computed = 0; // of what it holds, nothing can be trusted enough to be kept elsewhere
-        fail(sequence, FailureKind.INTERNAL, message);
     }
 
     /**
@@ -78,8 +83,7 @@ final class SequenceEnding {
             Sequence other = batch.get(i);
             if (!other.isFinished() && other.scheduled > 0 && sharesUncomputed(culprit, other.table())) {
                 other.scheduled = 0;
-                other.computed = 0; // as below
-                cache.unregisterFrom(other.table(), other.registeredBefore);
+                takeBackStep(other);
                 sendBack.accept(other);
                 listener.onPreempted(other.timeline());
             }

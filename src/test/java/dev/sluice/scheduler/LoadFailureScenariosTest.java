@@ -2,6 +2,7 @@ package dev.sluice.scheduler;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.executor.ExecutorException;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenEvent;
@@ -10,6 +11,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Loads that fail, with the numbers of vLLM's recovery tests: three requests of 100 blocks, 99 of them promised. */
 class LoadFailureScenariosTest {
@@ -158,5 +160,48 @@ class LoadFailureScenariosTest {
         assertThat(bench.step()).isEqualTo("a 40 new");
         assertThat(connector.count("match")).isEqualTo(RemoteLoads.FAILURES_MAX);
         assertThat(bench.free()).isEqualTo(9);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void whoBeganALoadBehindBlocksThatAFailedStepDidNotComputeComputesThem(boolean wholeStep) {
+        ScriptedConnector connector = new ScriptedConnector().asynchronous();
+        connector.answer(1, 0).answer(2, 32, 0);
+        Bench bench = new Bench(16, 20, s -> s, connector);
+        int[] prompt = bench.distinctPrompt(100);
+        bench.add("a", java.util.Arrays.copyOf(prompt, 40), 1);
+        bench.add("b", prompt, 1);
+        if (wholeStep) {
+            bench.stepFailures.add(new ExecutorException(ExecutorException.Scope.STEP, "injected"));
+        } else {
+            bench.failing.add("a");
+        }
+        assertThat(bench.step()).isEqualTo("a 40 new");
+        assertThat(bench.sinks.get("a").terminal()).isInstanceOf(TokenEvent.Failed.class);
+        assertThat(connector.computed(2))
+                .as("32 were to be computed by a, 32 are being loaded")
+                .isZero();
+        connector.reportReceived(2);
+        assertThat(bench.step()).isEqualTo("b 100 new");
+        assertThat(bench.ledger.lostTokens).as("no load has failed").isZero();
+        bench.runToEnd();
+        assertThat(bench.free()).isEqualTo(19);
+    }
+
+    @Test
+    void aStepThatFailsTakesNothingFromLoadsBehindBlocksThatWereComputedBefore() {
+        ScriptedConnector connector = new ScriptedConnector().asynchronous();
+        connector.answer(1, 0).answer(2, 0).answer(3, 32);
+        Bench bench = new Bench(16, 20, s -> s, connector);
+        int[] prompt = bench.distinctPrompt(100);
+        bench.add("a", java.util.Arrays.copyOf(prompt, 33), 3);
+        bench.step();
+        bench.add("other", bench.distinctPrompt(20), 1);
+        bench.add("b", prompt, 1);
+        bench.stepFailures.add(new ExecutorException(ExecutorException.Scope.STEP, "injected"));
+        assertThat(bench.step()).isEqualTo("a 1, other 20 new");
+        assertThat(connector.computed(3)).isEqualTo(64);
+        connector.reportReceived(3);
+        assertThat(bench.step()).isEqualTo("b 36 new");
     }
 }

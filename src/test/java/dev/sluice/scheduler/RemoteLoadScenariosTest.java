@@ -332,4 +332,16 @@ class RemoteLoadScenariosTest {
         bench.step();
         assertThat(bench.free()).isEqualTo(9);
     }
+
+    @Test
+    void aPromptOfOneTokenIsComputedAndNotLoaded() {
+        ScriptedConnector connector = new ScriptedConnector().answerAll(1).asynchronous();
+        Bench bench = new Bench(1, 10, s -> s, connector);
+        bench.add("a", bench.distinctPrompt(1), 2);
+        assertThat(bench.step()).isEqualTo("a 1 new");
+        assertThat(connector.count("match")).isZero();
+        bench.runToEnd();
+        assertThat(bench.record("a")).isEqualTo(new PrefillRecord(1, 0, 0));
+        assertThat(bench.free()).isEqualTo(9);
+    }
 }

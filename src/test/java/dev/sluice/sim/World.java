@@ -59,7 +59,7 @@ final class World {
     private int turns;
 
     World(long seed) {
-        random = new Random(seed);
+        random = new Random(new SplittableRandom(seed).nextLong()); // Random's first numbers hardly depend on its seed
         int blockSize = 1 + random.nextInt(8);
         int usable = 3 + random.nextInt(chance(0.5) ? 12 : 120);
         layout = new KvLayout(usable + 1, blockSize);
