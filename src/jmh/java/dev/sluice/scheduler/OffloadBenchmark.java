@@ -74,7 +74,7 @@ public final class OffloadBenchmark {
             computed[i] = engine.firstToken(prompt);
             local[i] = engine.firstToken(ask(prompt));
             engine.settle();
-            engine.loop.resetPrefixCache(false);
+            engine.loop.resetPrefixCache(false, false);
             host[i] = engine.firstToken(ask(prompt));
             copy[i] = engine.lastLoadMillis();
         }

@@ -131,11 +131,14 @@ public final class BlockPool {
     /**
      * Forgets all contents.
      *
-     * @return false, with nothing changed, if any block is held
+     * @param indifferent references per block of holders that do not care what the block holds
+     * @return false, with nothing changed, if anybody else holds a block
      */
-    public boolean clear() {
-        if (free != usable()) {
-            return false;
+    public boolean clear(int[] indifferent) {
+        for (int block = KvLayout.NULL_BLOCK + 1; block < blockCount; block++) {
+            if (references[block] > indifferent[block]) {
+                return false;
+            }
         }
         index.clear();
         freeRegistered = 0;

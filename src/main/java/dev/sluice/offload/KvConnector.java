@@ -78,7 +78,7 @@ public interface KvConnector extends AutoCloseable {
     /** True while work is pending that needs the loop to keep turning. */
     boolean hasPendingWork();
 
-    /** Forgets everything stored. */
+    /** Forgets everything stored; what copies under way store is not kept either. */
     void reset();
 
     /** Stops what it runs beside the loop; called after the last turn, idempotent. */

@@ -46,7 +46,7 @@ public interface StorageTier extends AutoCloseable {
     /** Bytes that may be kept. */
     long bytesCapacity();
 
-    /** Forgets everything. */
+    /** Forgets everything; operations that are open are reported as failed, and nothing of theirs is kept. */
     void reset();
 
     /** Stops its threads; what is being written is left or dropped, never torn unnoticed. */

@@ -257,11 +257,20 @@ final class BatchPlanner {
         sequence.timeline().preemptions++;
     }
 
-    /** Preempts every running sequence, the last admitted first, so that the queue has the order of admission. */
+    /**
+     * Takes the blocks of all sequences: preempts every running one, the last admitted first, so that the queue has the
+     * order of admission, and those that wait with blocks; who is being loaded goes on without its load.
+     */
     void preemptAll(Batch batch) {
         for (int i = running.size() - 1; i >= 0; i--) {
             preempt(i, batch);
         }
+        loads.giveUpAll();
+        waiting.forEach(sequence -> {
+            if (sequence.holdsIdleBlocks()) {
+                reclaimFrom(sequence, batch);
+            }
+        });
     }
 
     private int victim() {

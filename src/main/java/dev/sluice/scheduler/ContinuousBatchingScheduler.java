@@ -5,7 +5,9 @@ import dev.sluice.request.FinishReason;
 import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.TokenSink;
 import dev.sluice.runtime.Threads;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
@@ -31,6 +33,7 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
     private final SchedulerLoop loop;
     private final Consumer<Throwable> onDeath;
     private final Thread thread;
+    private final Queue<CompletableFuture<Boolean>> resets = new ConcurrentLinkedQueue<>();
     private volatile boolean running;
     private volatile boolean stopping;
 
@@ -83,12 +86,20 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
      * Forgets all cached contents.
      *
      * @param preemptRunning take the blocks of running sequences too; they are computed anew
-     * @return false, later, if blocks were in use and nothing changed
+     * @param resetConnector forget what lies beyond the device as well
+     * @return false, later, if blocks were in use and nothing changed, or if the scheduler does not run
      */
-    public CompletableFuture<Boolean> resetPrefixCache(boolean preemptRunning) {
+    public CompletableFuture<Boolean> resetPrefixCache(boolean preemptRunning, boolean resetConnector) {
         CompletableFuture<Boolean> done = new CompletableFuture<>();
-        loop.execute(() -> done.complete(loop.resetPrefixCache(preemptRunning)));
+        resets.add(done);
+        loop.execute(() -> {
+            done.complete(loop.resetPrefixCache(preemptRunning, resetConnector));
+            resets.removeIf(CompletableFuture::isDone);
+        });
         LockSupport.unpark(thread);
+        if (!running) {
+            refuseResets();
+        }
         return done;
     }
 
@@ -128,11 +139,18 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
         }
         running = false;
         try {
+            refuseResets();
             endEverything(death);
         } finally {
             if (death != null) {
                 onDeath.accept(death);
             }
+        }
+    }
+
+    private void refuseResets() {
+        for (CompletableFuture<Boolean> reset = resets.poll(); reset != null; reset = resets.poll()) {
+            reset.complete(false);
         }
     }
 

@@ -145,11 +145,26 @@ final class RemoteLoads {
         for (int i = 0; i < loading.size(); i++) {
             Sequence sequence = loading.get(i);
             if (sequence.loadJob == job) {
-                keptForJob.put(job, sequence.table().surrender());
-                sequence.loadJob = KvConnector.NO_JOB;
+                keepForJob(sequence);
                 lose(sequence, 0);
                 forget(sequence);
                 return;
+            }
+        }
+    }
+
+    private void keepForJob(Sequence sequence) {
+        keptForJob.put(sequence.loadJob, sequence.table().surrender());
+        sequence.loadJob = KvConnector.NO_JOB;
+    }
+
+    /** As {@link #abandon}, for all loads that are under way, and without blaming them. */
+    void giveUpAll() {
+        for (Sequence sequence : List.copyOf(loading)) {
+            if (sequence.loadJob != KvConnector.NO_JOB) {
+                keepForJob(sequence);
+                sequence.computed = 0;
+                forget(sequence);
             }
         }
     }
@@ -233,8 +248,7 @@ final class RemoteLoads {
         loading.remove(sequence);
         failed.remove(sequence);
         if (sequence.loadJob != KvConnector.NO_JOB) {
-            keptForJob.put(sequence.loadJob, sequence.table().surrender());
-            sequence.loadJob = KvConnector.NO_JOB;
+            keepForJob(sequence);
         } else if (delayed) {
             keptForSending.put(sequence.sequence(), sequence.table().surrender());
         } else {
@@ -256,6 +270,13 @@ final class RemoteLoads {
     /** True while copies are under way, or blocks are kept for some. */
     boolean isPending() {
         return !loading.isEmpty() || !keptForJob.isEmpty() || !keptForSending.isEmpty() || connector.hasPendingWork();
+    }
+
+    /** Forgets what the device holds; false, with nothing changed, if a live sequence holds some of it. */
+    boolean forgetContents() {
+        int[] kept = new int[cache.layout().blockCount()];
+        countKept(kept);
+        return cache.pool().clear(kept);
     }
 
     /** Counts the blocks that no live sequence holds, but a copy may still touch. */

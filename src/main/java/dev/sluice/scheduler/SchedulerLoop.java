@@ -303,18 +303,24 @@ public final class SchedulerLoop {
     }
 
     /**
-     * Forgets all cached contents.
+     * Forgets all cached contents. Copies under way may end when they like: what they store is not kept, and what they
+     * load nobody uses.
      *
-     * @param preemptRunning take the blocks of running sequences too; they are computed anew
-     * @return false if blocks were in use, and nothing changed
+     * @param preemptRunning take the blocks of all sequences too; they are computed anew
+     * @param resetConnector forget what lies beyond the device as well; without a connector there is nothing to forget
+     * @return false if sequences hold blocks, and nothing changed; never if their blocks were to be taken
      */
-    public boolean resetPrefixCache(boolean preemptRunning) {
+    public boolean resetPrefixCache(boolean preemptRunning, boolean resetConnector) {
         if (preemptRunning) {
             planner.preemptAll(batch);
             announce(clock.monotonicNanos());
             batch.clear();
         }
-        return cache.pool().clear();
+        boolean cleared = loads.forgetContents();
+        if (cleared && resetConnector) {
+            connector.reset();
+        }
+        return cleared;
     }
 
     /** Ends everything that lives, with a failure; what still lies in the inbox too. */

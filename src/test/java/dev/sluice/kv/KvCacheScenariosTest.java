@@ -156,10 +156,10 @@ class KvCacheScenariosTest {
         cache.skipLookup();
         cache.allocate(second, prompt.length, prompt.length, Headroom.NONE);
         assertThat(events).containsExactly("removed", "removed", "removed", "removed", "stored 4");
-        assertThat(cache.pool().clear()).isFalse();
+        assertThat(cache.pool().clear(new int[cache.layout().blockCount()])).isFalse();
         cache.release(second);
         events.clear();
-        assertThat(cache.pool().clear()).isTrue();
+        assertThat(cache.pool().clear(new int[cache.layout().blockCount()])).isTrue();
         assertThat(events).containsExactly("cleared");
         assertThat(cache.pool().registered()).isZero();
     }

@@ -144,8 +144,8 @@ class AdmissionScenariosTest {
             bench.add("r" + i, bench.distinctPrompt(20), 4);
         }
         bench.step();
-        assertThat(bench.loop.resetPrefixCache(false)).isFalse();
-        assertThat(bench.loop.resetPrefixCache(true)).isTrue();
+        assertThat(bench.loop.resetPrefixCache(false, true)).isFalse();
+        assertThat(bench.loop.resetPrefixCache(true, true)).isTrue();
         assertThat(bench.free()).isEqualTo(63);
         assertThat(bench.cache.pool().registered()).isZero();
         assertThat(bench.step()).startsWith("r0 21 resumed, r1 21 resumed").endsWith("r9 21 resumed");

@@ -211,6 +211,22 @@ class ContinuousBatchingSchedulerTest {
         assertThat(scheduler.submit(request("late", 1), new EndingSink())).isFalse();
     }
 
+    @Test
+    void aResetIsAnsweredByALoopThatRunsAndByOneThatHasEnded() throws Exception {
+        scheduler.start();
+        assertThat(scheduler.resetPrefixCache(false, true).get(2, TimeUnit.SECONDS))
+                .isTrue();
+        EndingSink sink = new EndingSink();
+        scheduler.submit(request("a", 200), sink);
+        assertThat(scheduler.resetPrefixCache(true, true).get(2, TimeUnit.SECONDS))
+                .isTrue();
+        assertThat(sink.end.await(2, TimeUnit.SECONDS)).isTrue();
+        assertThat(sink.terminal()).isEqualTo(new TokenEvent.Finished(FinishReason.LENGTH, -1));
+        scheduler.close();
+        assertThat(scheduler.resetPrefixCache(true, true).get(2, TimeUnit.SECONDS))
+                .isFalse();
+    }
+
     // F23: cancellations from several threads, at whatever moment they come
     @Test
     void racingCancellationsYieldExactlyOneEndEach() throws Exception {

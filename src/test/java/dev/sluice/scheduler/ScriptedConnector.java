@@ -139,5 +139,7 @@ final class ScriptedConnector implements KvConnector {
     }
 
     @Override
-    public void reset() {}
+    public void reset() {
+        calls.add("reset");
+    }
 }

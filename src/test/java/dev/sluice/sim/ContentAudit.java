@@ -39,6 +39,12 @@ final class ContentAudit {
         this.hasher = hasher;
     }
 
+    /** The model has changed, and with it what every history looks like. */
+    void forget() {
+        histories.clear();
+        learned.clear();
+    }
+
     /** Takes note of the full blocks of a request's known tokens. */
     void learn(GenerationRequest request, RecordingSink sink) {
         Learned known = learned.computeIfAbsent(request.id(), id -> new Learned(request.cacheSalt()));
@@ -55,7 +61,7 @@ final class ContentAudit {
         known.hashes.extendHashes(hasher, tokens, length);
         for (; known.blocks < known.hashes.hashed(); known.blocks++) {
             int end = (known.blocks + 1) * hasher.blockSize();
-            histories.put(known.hashes.hash(known.blocks), SimulatedExecutor.history(tokens, end));
+            histories.put(known.hashes.hash(known.blocks), SimulatedExecutor.history(tokens, end, executor.weights()));
         }
     }
 

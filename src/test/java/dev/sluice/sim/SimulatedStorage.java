@@ -21,6 +21,7 @@ final class SimulatedStorage implements StorageTier {
         private final int[] pages;
         private final boolean read;
         private int pollsLeft;
+        private boolean forgotten; // begun before a reset
 
         Operation(BlockHash key, BlockHash[] pageKeys, int[] pages, boolean read, int pollsLeft) {
             this.key = key;
@@ -86,7 +87,9 @@ final class SimulatedStorage implements StorageTier {
             if (--operation.pollsLeft < 0) {
                 i.remove();
                 boolean fails = faultsOn.getAsBoolean() && random.nextDouble() < failureRate;
-                boolean succeeded = !fails && (operation.read ? finishRead(operation) : finishWrite(operation));
+                boolean succeeded = !fails
+                        && !operation.forgotten
+                        && (operation.read ? finishRead(operation) : finishWrite(operation));
                 ended.add(new Ended(operation.key, operation.read, succeeded, host.pageBytes(), 1));
             }
         }
@@ -141,6 +144,7 @@ final class SimulatedStorage implements StorageTier {
     @Override
     public void reset() {
         kept.clear();
+        open.forEach(operation -> operation.forgotten = true);
     }
 
     @Override

@@ -138,10 +138,7 @@ final class World {
             }
             cancelSome();
             if (chance(resetRate)) {
-                loop.resetPrefixCache(chance(0.5));
-                if (connector != null && chance(0.3)) {
-                    connector.reset();
-                }
+                reset();
             }
             turn();
         }
@@ -158,6 +155,22 @@ final class World {
         judge();
     }
 
+    /** A reset of everything must leave nothing of before, so the model may change with it. */
+    private void reset() {
+        boolean preempt = chance(0.5);
+        boolean everything = chance(0.5);
+        boolean done = loop.resetPrefixCache(preempt, everything);
+        if (preempt && !done) {
+            throw new IllegalStateException("a reset that takes all blocks did not happen");
+        }
+        if (done && everything) {
+            executor.changeWeights();
+            contents.forget();
+        } else if (connector != null && chance(0.3)) {
+            connector.reset();
+        }
+    }
+
     private void turn() {
         turns++;
         clock.advanceNanos(1 + random.nextInt(20_000_000));
@@ -172,6 +185,7 @@ final class World {
         }
         ledger.verify();
         for (Client client : clients) {
+            client.note(executor.weights());
             contents.learn(client.request, client.sink);
         }
         contents.verify();
@@ -235,11 +249,18 @@ final class World {
     private static final class Client {
         private final GenerationRequest request;
         private final RecordingSink sink;
+        private final List<Integer> weights = new ArrayList<>(); // of the model that each token came from
         private boolean disturbed;
 
         Client(GenerationRequest request, RecordingSink sink) {
             this.request = request;
             this.sink = sink;
+        }
+
+        void note(int current) {
+            while (weights.size() < sink.tokens().size()) {
+                weights.add(current);
+            }
         }
 
         void judge(int vocabulary, int context) {
@@ -266,8 +287,11 @@ final class World {
             int[] history = java.util.Arrays.copyOf(prompt, prompt.length + sampling.maxTokens());
             List<Integer> expected = new ArrayList<>();
             int length = prompt.length;
+            int current = weights.isEmpty() ? 0 : weights.getLast();
             while (true) {
-                int token = SimulatedExecutor.nextToken(history, length, vocabulary);
+                int index = expected.size();
+                int model = index < weights.size() ? weights.get(index) : current;
+                int token = SimulatedExecutor.nextToken(history, length, vocabulary, model);
                 expected.add(token);
                 history[length++] = token;
                 boolean stops = expected.size() >= sampling.minTokens()

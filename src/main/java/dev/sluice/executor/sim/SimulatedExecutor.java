@@ -37,6 +37,7 @@ public final class SimulatedExecutor implements ModelExecutor {
     private SimulatedCopies copies;
     private @Nullable String violation;
     private boolean closed;
+    private int weights;
 
     public SimulatedExecutor(ExecutorSpec spec, FaultPlan faults) {
         this.spec = spec;
@@ -62,6 +63,16 @@ public final class SimulatedExecutor implements ModelExecutor {
     /** The first thing that was wrong with a work order, or null. */
     public @Nullable String violation() {
         return violation;
+    }
+
+    /** From now on another model computes: whatever was computed before, here or elsewhere, is wrong. */
+    public void changeWeights() {
+        weights++;
+    }
+
+    /** How often the model has changed. */
+    public int weights() {
+        return weights;
     }
 
     @Override
@@ -124,7 +135,7 @@ public final class SimulatedExecutor implements ModelExecutor {
     }
 
     private void write(ScheduledSequence line, long step) {
-        long history = 0;
+        long history = origin(weights);
         boolean lacksLoad = lacksLoad(line);
         for (int position = 0; position < line.start + line.count; position++) {
             history = extend(history, line.tokens[position]);
@@ -149,7 +160,7 @@ public final class SimulatedExecutor implements ModelExecutor {
             result.setToken(index, 0); // computed from nothing: the caller must not use it
             return;
         }
-        long history = 0;
+        long history = origin(weights);
         for (int position = 0; position < line.start + line.count; position++) {
             history = extend(history, line.tokens[position]);
             if (slots[slot(line, position)] != history) {
@@ -229,9 +240,14 @@ public final class SimulatedExecutor implements ModelExecutor {
         return slots[block * blockSize + offset];
     }
 
-    /** The tag of a history: {@code tokens[0..tokenCount)}. */
+    /** The tag of a history, {@code tokens[0..tokenCount)}, as the model computes it that the engine starts with. */
     public static long history(int[] tokens, int tokenCount) {
-        long history = 0;
+        return history(tokens, tokenCount, 0);
+    }
+
+    /** As above, after so many changes of the model. */
+    public static long history(int[] tokens, int tokenCount, int weights) {
+        long history = origin(weights);
         for (int i = 0; i < tokenCount; i++) {
             history = extend(history, tokens[i]);
         }
@@ -240,7 +256,16 @@ public final class SimulatedExecutor implements ModelExecutor {
 
     /** The token that follows a history: what an answer must be, computed without any scheduler. */
     public static int nextToken(int[] tokens, int tokenCount, int vocabularySize) {
-        return nextToken(history(tokens, tokenCount), vocabularySize);
+        return nextToken(tokens, tokenCount, vocabularySize, 0);
+    }
+
+    /** As above, after so many changes of the model. */
+    public static int nextToken(int[] tokens, int tokenCount, int vocabularySize, int weights) {
+        return nextToken(history(tokens, tokenCount, weights), vocabularySize);
+    }
+
+    private static long origin(int weights) {
+        return weights == 0 ? 0 : mix(weights);
     }
 
     private static int nextToken(long history, int vocabularySize) {
