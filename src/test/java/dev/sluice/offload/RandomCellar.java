@@ -14,7 +14,6 @@ import java.lang.foreign.Arena;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -31,7 +30,6 @@ import org.jspecify.annotations.Nullable;
 final class RandomCellar {
 
     private static final int BLOCK_SIZE = 2;
-    private static final int DEVICE_BLOCKS = 40;
     private static final long TIME_LIMIT = 1000;
 
     private final Random random;
@@ -40,7 +38,10 @@ final class RandomCellar {
     private final OffloadSettings settings;
     private final int pageCount;
     private final HostMemoryConnector connector;
-    private final @Nullable BlockHash[] onDevice = new BlockHash[DEVICE_BLOCKS];
+    private final int deviceBlocks;
+    private final @Nullable BlockHash[] onDevice;
+    private final @Nullable BlockHash[] findable;
+    private final int[] holders;
     private final @Nullable BlockHash[] onHost;
     private final Deque<Integer> free = new ArrayDeque<>();
     private final List<Player> players = new ArrayList<>();
@@ -49,6 +50,9 @@ final class RandomCellar {
     private final Map<Long, List<Integer>> kept = new HashMap<>();
     private final List<FinishedTransfer> finished = new ArrayList<>();
     private long sequences;
+    private final int[] storedIn; // page -> number of resets before it was stored
+    private final int haste;
+    private int resets;
     private long blocksLoaded;
 
     private enum Stage {
@@ -71,6 +75,7 @@ final class RandomCellar {
         private long job;
         private int computed;
         private int scheduled;
+        private int admittedIn;
 
         Player(int[] tokens) {
             this.tokens = tokens;
@@ -88,14 +93,16 @@ final class RandomCellar {
                 return false;
             }
             for (int i = 0; i < needed; i++) {
-                blocks.add(free.removeFirst());
+                int block = free.removeFirst();
+                holders[block] = 1;
+                findable[block] = null;
+                blocks.add(block);
             }
             return true;
         }
 
         void giveBack() {
-            Collections.reverse(blocks);
-            free.addAll(blocks);
+            release(blocks);
             blocks.clear();
             computed = 0;
             stage = Stage.NEW;
@@ -185,9 +192,15 @@ final class RandomCellar {
                 1 + random.nextInt(20),
                 random.nextBoolean(),
                 random.nextInt(3) > 0);
+        haste = 1 + random.nextInt(random.nextBoolean() ? 4 : 30);
+        deviceBlocks = 14 + random.nextInt(26);
+        onDevice = new BlockHash[deviceBlocks];
+        findable = new BlockHash[deviceBlocks];
+        holders = new int[deviceBlocks];
         pageCount = random.nextInt(random.nextBoolean() ? 12 : 60);
         onHost = new BlockHash[pageCount];
-        for (int block = 1; block < DEVICE_BLOCKS; block++) {
+        storedIn = new int[pageCount];
+        for (int block = 1; block < deviceBlocks; block++) {
             free.add(block);
         }
         HostPages pages = new HostPages(Arena.ofAuto().allocate(Math.max(1, pageCount) * 8L), 8);
@@ -210,7 +223,7 @@ final class RandomCellar {
         };
         connector = new HostMemoryConnector(
                 settings,
-                new KvLayout(DEVICE_BLOCKS, BLOCK_SIZE),
+                new KvLayout(deviceBlocks, BLOCK_SIZE),
                 pageCount == 0 ? new HostPages(Arena.ofAuto().allocate(0), 8) : pages,
                 guard,
                 null,
@@ -232,12 +245,17 @@ final class RandomCellar {
             case 7 -> any(Stage.LOADED, this::enter);
             case 8 -> any(Stage.RUNNING, this::preempt);
             case 9 -> any(null, this::finish);
-            case 10, 11, 12 -> endSomeCopy();
+            case 10, 11, 12 -> {
+                if (random.nextInt(haste) == 0) {
+                    endSomeCopy();
+                }
+            }
             case 13 -> report();
             case 14 -> strayReport();
             case 15 -> {
                 if (random.nextInt(10) == 0) {
                     connector.reset();
+                    resets++;
                 }
             }
             default -> step();
@@ -273,14 +291,21 @@ final class RandomCellar {
         connector.onNewRequest(player);
     }
 
-    /** Free blocks that still hold the beginning of a request; not always all of them, or any. */
+    private void release(List<Integer> blocks) {
+        for (int i = blocks.size() - 1; i >= 0; i--) {
+            if (--holders[blocks.get(i)] == 0) {
+                free.addLast(blocks.get(i));
+            }
+        }
+    }
+
+    /** Blocks that hold the beginning of a request; not always all of them, or any. */
     private List<Integer> hits(Player player) {
         List<Integer> hits = new ArrayList<>();
-        int most = random.nextInt(2) * ((player.tokens.length - 1) / BLOCK_SIZE);
+        int most = random.nextInt(4) == 0 ? 0 : ((player.tokens.length - 1) / BLOCK_SIZE);
         for (int i = 0; i < most && random.nextInt(6) > 0; i++) {
-            BlockHash key = player.blockHash(i);
-            for (int block : free) {
-                if (hits.size() == i && key.equals(onDevice[block])) {
+            for (int block = 1; block < deviceBlocks; block++) {
+                if (hits.size() == i && player.blockHash(i).equals(findable[block])) {
                     hits.add(block);
                 }
             }
@@ -301,13 +326,18 @@ final class RandomCellar {
         int most = player.tokens.length - found - (settings.asynchronous() ? 0 : 1);
         check(promise >= 0 && promise <= most && promise % BLOCK_SIZE == 0, "promised " + promise + " of " + most);
         check(promise == 0 || player.readsCache, "promised to one that does not read");
-        free.removeAll(hits);
+        for (int block : hits) {
+            if (holders[block]++ == 0) {
+                free.remove(block);
+            }
+        }
         player.blocks.addAll(hits);
         if (!player.reserve(found + promise)) {
             player.giveBack();
             return;
         }
         player.computed = found + promise;
+        player.admittedIn = resets;
         player.job = connector.onAllocated(player, player.table(), player.blocks.size(), promise);
         boolean loads = promise > 0 && settings.asynchronous();
         check((player.job != KvConnector.NO_JOB) == loads, "a job without need, or none with");
@@ -371,6 +401,7 @@ final class RandomCellar {
         for (int block = player.computed / BLOCK_SIZE; block * BLOCK_SIZE < end; block++) {
             boolean full = (block + 1) * BLOCK_SIZE <= end;
             onDevice[player.blocks.get(block)] = full ? player.blockHash(block) : null;
+            findable[player.blocks.get(block)] = onDevice[player.blocks.get(block)];
         }
         player.computed = end;
     }
@@ -386,6 +417,11 @@ final class RandomCellar {
             check(page >= 0 && page < pageCount, "page " + page + " of " + pageCount);
             if (store) {
                 onHost[page] = null;
+                storedIn[page] = resets;
+            }
+            for (Player player : players) {
+                boolean waits = !store && player.job == transfer.job() && player.admittedIn == resets;
+                check(!waits || storedIn[page] == resets, "page " + page + " is promised, but of before a reset");
             }
         }
         open.put(transfer.job(), transfer);
@@ -455,7 +491,7 @@ final class RandomCellar {
         for (long job : report.received()) {
             List<Integer> blocks = kept.remove(job);
             if (blocks != null) {
-                free.addAll(blocks);
+                release(blocks);
             }
             loading(job, this::received);
         }
@@ -507,7 +543,7 @@ final class RandomCellar {
             endSomeCopy();
             audit();
         }
-        check(free.size() == DEVICE_BLOCKS - 1, "blocks are lost");
+        check(free.size() == deviceBlocks - 1, "blocks are lost");
         check(connector.snapshot().hostPinnedBytes() == 0, "pinned at rest");
         connector.reset();
         check(connector.snapshot().hostUsedBytes() == 0, "something is left after a reset");
