@@ -1,0 +1,190 @@
+package dev.sluice.offload;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.request.PrefillRecord;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What is stored and loaded, block by block, with the numbers of vLLM's tests of its offloading connector. */
+class OffloadScenariosTest {
+
+    private static OffloadBench bench(int blockSize, int blockCount, int chunk, boolean promptOnly) {
+        return new OffloadBench(blockSize, blockCount, 300, OffloadBench.chunksOf(chunk, promptOnly));
+    }
+
+    @Test
+    void onlyTheChunkThatTheHostLacksIsStored() { // S41
+        OffloadBench bench = bench(4, 40, 3, true);
+        int[] prompt = bench.distinctPrompt(36);
+        bench.add("a", prompt, 1);
+        bench.failing.addAll(Set.of(3, 4, 5)); // so that only the first and the last chunk are there
+        assertThat(bench.runToEnd()).containsExactly("store 0-8");
+        assertThat(bench.hostChunks(3)).isEqualTo(2);
+        bench.failing.clear();
+        bench.add("b", prompt, 1, Integer.MAX_VALUE, false);
+        assertThat(bench.runToEnd()).containsExactly("store 3-5");
+        bench.add("c", prompt, 1, Integer.MAX_VALUE, false);
+        assertThat(bench.runToEnd()).isEmpty();
+        assertThat(bench.hostChunks(3)).isEqualTo(3);
+    }
+
+    @Test
+    void storesArePendingThroughPreemptionUntilTheirBlocksAreNeeded() { // S42
+        OffloadBench bench = bench(4, 20, 3, false);
+        bench.holding = true;
+        bench.add("old", bench.distinctPrompt(9), 23, 0, true);
+        bench.add("r", bench.distinctPrompt(24), 26);
+        assertThat(bench.stepsToCopies()).containsExactly("store 0-5");
+        assertThat(bench.stepsToCopies()).containsExactly("store 6-8");
+        assertThat(bench.sinks.get("r").tokens()).hasSize(14);
+        while (!bench.sinks.get("old").isEnded()) {
+            assertThat(bench.step()).isEmpty();
+        }
+        assertThat(bench.sinks.get("r").tokens())
+                .as("preempted with 44 tokens computed")
+                .hasSize(21);
+        assertThat(bench.connector.snapshot().openJobs()).isEqualTo(2);
+
+        assertThat(bench.loop.resetPrefixCache(false, false)).isTrue();
+        bench.add("c", bench.distinctPrompt(76), 1, 0, true); // takes every block there is
+        assertThat(bench.step()).containsExactlyInAnyOrder("flush 0-5", "flush 6-8");
+        assertThat(bench.sinks.get("c").isEnded()).isTrue();
+        assertThat(bench.cache.pool().free()).isEqualTo(19);
+
+        assertThat(bench.step()).containsExactly("load 0-8");
+        bench.holding = false;
+        assertThat(bench.runToEnd()).containsExactly("store 9-11");
+        assertThat(bench.sinks.get("r").tokens()).hasSize(26);
+        assertThat(bench.sinks.get("r").prefill()).isEqualTo(new PrefillRecord(24, 0, 0));
+    }
+
+    @Test
+    void twoRequestsWithOnePrefixLoadItOnce() { // S43
+        OffloadBench bench = bench(4, 40, 3, true);
+        int[] prefix = bench.distinctPrompt(12);
+        bench.add("first", prefix, 1);
+        assertThat(bench.runToEnd()).containsExactly("store 0-2");
+        assertThat(bench.loop.resetPrefixCache(false, false)).isTrue();
+
+        bench.holding = true;
+        bench.add("a", with(prefix, 1), 1);
+        bench.add("b", with(prefix, 2), 1);
+        assertThat(bench.step()).containsExactly("load 0-2");
+        assertThat(bench.step()).isEmpty();
+        assertThat(bench.loop.snapshot().waitingDeferred()).isEqualTo(2);
+        bench.holding = false;
+        assertThat(bench.runToEnd()).isEmpty();
+        assertThat(bench.sinks.get("a").prefill()).isEqualTo(new PrefillRecord(13, 0, 12));
+        assertThat(bench.sinks.get("b").prefill()).isEqualTo(new PrefillRecord(13, 12, 0));
+    }
+
+    private static int[] with(int[] prefix, int last) {
+        int[] prompt = Arrays.copyOf(prefix, prefix.length + 1);
+        prompt[prefix.length] = 50_000 + last;
+        return prompt;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"2147483647, store 0-8", "0, ''", "24, store 0-5", "23, store 0-2", "11, ''", "36, store 0-8"})
+    void aRequestMayLimitWhatOfItIsStored(int tokens, String expected) { // S61
+        OffloadBench bench = bench(4, 40, 3, true);
+        bench.add("a", bench.distinctPrompt(36), 5, tokens, true);
+        assertThat(String.join(", ", bench.runToEnd())).isEqualTo(expected);
+    }
+
+    @Test
+    void withPromptsOnlyNothingGeneratedIsStored() { // S62
+        OffloadBench bench = bench(4, 40, 3, true);
+        int[] prompt = bench.distinctPrompt(24);
+        bench.add("a", prompt, 48);
+        assertThat(bench.runToEnd()).containsExactly("store 0-5");
+        assertThat(bench.hostChunks(3)).isEqualTo(2);
+
+        OffloadBench all = bench(4, 40, 3, false);
+        all.add("a", prompt, 49); // the last token is never computed
+        List<String> copies = all.runToEnd();
+        assertThat(copies).startsWith("store 0-5", "store 6-8").endsWith("store 15-17");
+        assertThat(all.hostChunks(3)).isEqualTo(6);
+    }
+
+    @Test
+    void aRequestThatSkipsReadingLoadsNothingAndStoresAllTheSame() { // S63
+        OffloadBench bench = bench(4, 40, 3, true);
+        int[] prompt = bench.distinctPrompt(12);
+        bench.add("a", prompt, 1, Integer.MAX_VALUE, false);
+        assertThat(bench.runToEnd()).containsExactly("store 0-2");
+        bench.add("b", prompt, 1, Integer.MAX_VALUE, false);
+        assertThat(bench.runToEnd()).as("there already").isEmpty();
+        assertThat(bench.sinks.get("b").prefill()).isEqualTo(new PrefillRecord(12, 0, 0));
+        bench.connector.reset();
+        bench.add("c", prompt, 1, Integer.MAX_VALUE, false);
+        assertThat(bench.runToEnd()).containsExactly("store 0-2");
+    }
+
+    @Test
+    void aPendingStoreIsFlushedBeforeItsOnlyBlockIsComputedAnew() { // S64
+        OffloadBench bench = bench(4, 2, 1, true);
+        bench.holding = true;
+        bench.add("r1", bench.distinctPrompt(4), 1);
+        assertThat(bench.step()).isEmpty();
+        assertThat(bench.step()).containsExactly("store 0");
+        bench.add("r2", bench.distinctPrompt(4), 1, 0, true);
+        assertThat(bench.step()).containsExactly("flush 0");
+        assertThat(bench.sinks.get("r2").isEnded()).isTrue();
+        assertThat(bench.connector.hasPendingWork()).isFalse();
+    }
+
+    @Test
+    void aPendingStoreIsFlushedBeforeItsOnlyBlockIsLoaded() { // S64
+        OffloadBench bench = bench(4, 2, 1, true);
+        int[] stored = bench.distinctPrompt(4);
+        bench.add("r0", stored, 1);
+        assertThat(bench.runToEnd()).containsExactly("store 0");
+        bench.holding = true;
+        bench.add("r1", bench.distinctPrompt(4), 1);
+        assertThat(bench.step()).isEmpty();
+        bench.add("r2", stored, 1);
+        assertThat(bench.step()).as("store, wait and load in one step").containsExactly("store 0", "flush 0", "load 0");
+        bench.holding = false;
+        assertThat(bench.runToEnd()).isEmpty();
+        assertThat(bench.sinks.get("r2").prefill()).isEqualTo(new PrefillRecord(4, 0, 4));
+        assertThat(bench.connector.hasPendingWork()).isFalse();
+        assertThat(bench.hostChunks(1)).isEqualTo(2);
+    }
+
+    @Test
+    void whatIsStoredOrLoadedWhileTheTiersAreResetIsNotKept() {
+        OffloadBench bench = bench(4, 40, 3, true);
+        int[] prompt = bench.distinctPrompt(36);
+        bench.holding = true;
+        bench.add("a", prompt, 1);
+        bench.step();
+        assertThat(bench.step()).containsExactly("store 0-8");
+        assertThat(bench.loop.resetPrefixCache(false, true)).isTrue();
+        assertThat(bench.hostChunks(3)).as("being written, seen by nobody").isEqualTo(3);
+        bench.holding = false;
+        assertThat(bench.runToEnd()).isEmpty();
+        assertThat(bench.hostChunks(3)).isZero();
+        bench.add("b", prompt, 1);
+        assertThat(bench.runToEnd()).containsExactly("store 0-8");
+
+        assertThat(bench.loop.resetPrefixCache(false, false)).isTrue();
+        bench.holding = true;
+        bench.add("c", with(prompt, 1), 1);
+        assertThat(bench.step()).containsExactly("load 0-8");
+        assertThat(bench.loop.resetPrefixCache(true, true)).isTrue();
+        assertThat(bench.hostChunks(3)).as("pinned by the load").isEqualTo(3);
+        assertThat(bench.step()).as("computed anew").isEmpty();
+        assertThat(bench.sinks.get("c").prefill()).isEqualTo(new PrefillRecord(37, 0, 0));
+        bench.holding = false;
+        bench.runToEnd();
+        assertThat(bench.hostChunks(3)).isZero();
+        assertThat(bench.connector.snapshot().hostPinnedBytes()).isZero();
+        assertThat(bench.cache.pool().free()).isEqualTo(39);
+    }
+}
