@@ -20,12 +20,12 @@ final class Lanes {
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
     // A byte placed in the mantissa of 2^23 (or, one byte further up, of 2^15) is that power plus the byte.
-    private static final IntVector LOW_BYTE = IntVector.broadcast(INTS, 0xff);
-    private static final IntVector LOW_BYTE_EXPONENT = IntVector.broadcast(INTS, 0x4b000000);
-    private static final FloatVector LOW_BYTE_BIAS = FloatVector.broadcast(FLOATS, 8_388_608 + 128);
-    private static final IntVector NEXT_BYTE = IntVector.broadcast(INTS, 0xff00);
-    private static final IntVector NEXT_BYTE_EXPONENT = IntVector.broadcast(INTS, 0x47000000);
-    private static final FloatVector NEXT_BYTE_BIAS = FloatVector.broadcast(FLOATS, 32_768 + 128);
+    static final IntVector LOW_BYTE = IntVector.broadcast(INTS, 0xff);
+    static final IntVector LOW_BYTE_EXPONENT = IntVector.broadcast(INTS, 0x4b000000);
+    static final FloatVector LOW_BYTE_BIAS = FloatVector.broadcast(FLOATS, 8_388_608 + 128);
+    static final IntVector NEXT_BYTE = IntVector.broadcast(INTS, 0xff00);
+    static final IntVector NEXT_BYTE_EXPONENT = IntVector.broadcast(INTS, 0x47000000);
+    static final FloatVector NEXT_BYTE_BIAS = FloatVector.broadcast(FLOATS, 32_768 + 128);
     private static final IntVector HIGH_HALF = IntVector.broadcast(INTS, 0xffff0000);
 
     // Operands of FastExp: fields, because a constant made in a loop costs the compiler more than its own operation.

@@ -2,6 +2,12 @@ package dev.sluice.executor.cpu;
 
 import static dev.sluice.executor.cpu.Lanes.FLOATS;
 import static dev.sluice.executor.cpu.Lanes.INTS;
+import static dev.sluice.executor.cpu.Lanes.LOW_BYTE;
+import static dev.sluice.executor.cpu.Lanes.LOW_BYTE_BIAS;
+import static dev.sluice.executor.cpu.Lanes.LOW_BYTE_EXPONENT;
+import static dev.sluice.executor.cpu.Lanes.NEXT_BYTE;
+import static dev.sluice.executor.cpu.Lanes.NEXT_BYTE_BIAS;
+import static dev.sluice.executor.cpu.Lanes.NEXT_BYTE_EXPONENT;
 import static dev.sluice.executor.cpu.Lanes.ORDER;
 import static dev.sluice.executor.cpu.PackedMatrix.PANEL;
 import static dev.sluice.executor.cpu.PackedMatrix.ROW_BYTES;
@@ -9,80 +15,211 @@ import static dev.sluice.executor.cpu.PackedMatrix.ROW_BYTES;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * Inner loops of the matrix products.
  *
- * <p>A single row is bound by memory: weights are decoded on the fly. More rows are bound by arithmetic: weights are
- * decoded once into F32, then two vectors of outputs times four or eight rows are kept in registers. Either way each sum
- * is one chain of fused additions over ascending inputs.
+ * <p>A single row should be bound by memory: weights are decoded on the fly, and two panels are read at a time, because
+ * two chains of additions would wait for each other. More rows are bound by arithmetic: weights are decoded once into
+ * F32, then two vectors of outputs times four or eight rows are kept in registers. Either way each sum is one chain of
+ * fused additions over ascending inputs.
  *
- * <p>Loops stay small on purpose: beyond some thirty vector operations the compiler stops inlining, and every vector
- * that crosses a call is an object. Unpacked weights lie outside of the heap, where they can be aligned to cache lines.
+ * <p>The compiler inlines up to 8,000 bytecodes into a method, some thirty vector operations; then only what the JDK
+ * marks as to be inlined at any price, which the Vector API is and a helper of ours is not. Every vector that crosses a
+ * call is an object, so large loops call the API itself. Unpacked weights lie outside of the heap, where they can be
+ * aligned to cache lines.
  */
 final class VectorGemm {
 
     private VectorGemm() {}
 
-    static void rowF32(MemorySegment w, long offset, int inputs, float[] a, int aAt, float[] sums, int at) {
+    static void rowF32(
+            MemorySegment w,
+            long offset,
+            long secondOffset,
+            int inputs,
+            float[] a,
+            int aAt,
+            float[] sums,
+            int at,
+            int secondAt) {
         FloatVector c0 = FloatVector.zero(FLOATS);
         FloatVector c1 = c0;
+        FloatVector c2 = c0;
+        FloatVector c3 = c0;
         for (int k = 0; k < inputs; k++) {
             long o = offset + (long) k * ROW_BYTES;
+            long p = secondOffset + (long) k * ROW_BYTES;
             FloatVector x = FloatVector.broadcast(FLOATS, a[aAt + k]);
             c0 = floats(w, o).fma(x, c0);
             c1 = floats(w, o + Lanes.BYTES).fma(x, c1);
+            c2 = floats(w, p).fma(x, c2);
+            c3 = floats(w, p + Lanes.BYTES).fma(x, c3);
         }
         c0.intoArray(sums, at);
         c1.intoArray(sums, at + Lanes.COUNT);
+        c2.intoArray(sums, secondAt);
+        c3.intoArray(sums, secondAt + Lanes.COUNT);
     }
 
-    static void rowBf16(MemorySegment w, long offset, int inputs, float[] a, int aAt, float[] sums, int at) {
+    static void rowBf16(
+            MemorySegment w,
+            long offset,
+            long secondOffset,
+            int inputs,
+            float[] a,
+            int aAt,
+            float[] sums,
+            int at,
+            int secondAt) {
         FloatVector c0 = FloatVector.zero(FLOATS);
         FloatVector c1 = c0;
+        FloatVector c2 = c0;
+        FloatVector c3 = c0;
         int words = inputs / 2;
         for (int k = 0; k < words; k++) {
             long o = offset + (long) k * ROW_BYTES;
+            long p = secondOffset + (long) k * ROW_BYTES;
             int i = aAt + 2 * k;
             IntVector v0 = ints(w, o);
             IntVector v1 = ints(w, o + Lanes.BYTES);
+            IntVector v2 = ints(w, p);
+            IntVector v3 = ints(w, p + Lanes.BYTES);
             FloatVector x = FloatVector.broadcast(FLOATS, a[i]);
             c0 = Lanes.lowHalf(v0).fma(x, c0);
             c1 = Lanes.lowHalf(v1).fma(x, c1);
+            c2 = Lanes.lowHalf(v2).fma(x, c2);
+            c3 = Lanes.lowHalf(v3).fma(x, c3);
             x = FloatVector.broadcast(FLOATS, a[i + 1]);
             c0 = Lanes.highHalf(v0).fma(x, c0);
             c1 = Lanes.highHalf(v1).fma(x, c1);
+            c2 = Lanes.highHalf(v2).fma(x, c2);
+            c3 = Lanes.highHalf(v3).fma(x, c3);
         }
         c0.intoArray(sums, at);
         c1.intoArray(sums, at + Lanes.COUNT);
+        c2.intoArray(sums, secondAt);
+        c3.intoArray(sums, secondAt + Lanes.COUNT);
     }
 
-    static void rowI8(MemorySegment w, long offset, int inputs, float[] a, int aAt, float[] sums, int at) {
+    /** As {@link #rowF32}; what {@link Lanes#lowByte} and its like do is written out, because there is so much of it. */
+    static void rowI8(
+            MemorySegment w,
+            long offset,
+            long secondOffset,
+            int inputs,
+            float[] a,
+            int aAt,
+            float[] sums,
+            int at,
+            int secondAt) {
         FloatVector c0 = FloatVector.zero(FLOATS);
         FloatVector c1 = c0;
+        FloatVector c2 = c0;
+        FloatVector c3 = c0;
         int words = inputs / 4;
         for (int k = 0; k < words; k++) {
             long o = offset + (long) k * ROW_BYTES;
+            long p = secondOffset + (long) k * ROW_BYTES;
             int i = aAt + 4 * k;
-            IntVector v0 = ints(w, o);
-            IntVector v1 = ints(w, o + Lanes.BYTES);
+            IntVector v0 = IntVector.fromMemorySegment(INTS, w, o, ORDER);
+            IntVector v1 = IntVector.fromMemorySegment(INTS, w, o + Lanes.BYTES, ORDER);
+            IntVector v2 = IntVector.fromMemorySegment(INTS, w, p, ORDER);
+            IntVector v3 = IntVector.fromMemorySegment(INTS, w, p + Lanes.BYTES, ORDER);
             FloatVector x = FloatVector.broadcast(FLOATS, a[i]);
-            c0 = Lanes.lowByte(v0).fma(x, c0);
-            c1 = Lanes.lowByte(v1).fma(x, c1);
+            c0 = v0.and(LOW_BYTE)
+                    .or(LOW_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(LOW_BYTE_BIAS)
+                    .fma(x, c0);
+            c1 = v1.and(LOW_BYTE)
+                    .or(LOW_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(LOW_BYTE_BIAS)
+                    .fma(x, c1);
+            c2 = v2.and(LOW_BYTE)
+                    .or(LOW_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(LOW_BYTE_BIAS)
+                    .fma(x, c2);
+            c3 = v3.and(LOW_BYTE)
+                    .or(LOW_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(LOW_BYTE_BIAS)
+                    .fma(x, c3);
             x = FloatVector.broadcast(FLOATS, a[i + 1]);
-            c0 = Lanes.nextByte(v0).fma(x, c0);
-            c1 = Lanes.nextByte(v1).fma(x, c1);
-            v0 = Lanes.upperBytes(v0);
-            v1 = Lanes.upperBytes(v1);
+            c0 = v0.and(NEXT_BYTE)
+                    .or(NEXT_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(NEXT_BYTE_BIAS)
+                    .fma(x, c0);
+            c1 = v1.and(NEXT_BYTE)
+                    .or(NEXT_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(NEXT_BYTE_BIAS)
+                    .fma(x, c1);
+            c2 = v2.and(NEXT_BYTE)
+                    .or(NEXT_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(NEXT_BYTE_BIAS)
+                    .fma(x, c2);
+            c3 = v3.and(NEXT_BYTE)
+                    .or(NEXT_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(NEXT_BYTE_BIAS)
+                    .fma(x, c3);
+            v0 = v0.lanewise(VectorOperators.LSHR, 16);
+            v1 = v1.lanewise(VectorOperators.LSHR, 16);
+            v2 = v2.lanewise(VectorOperators.LSHR, 16);
+            v3 = v3.lanewise(VectorOperators.LSHR, 16);
             x = FloatVector.broadcast(FLOATS, a[i + 2]);
-            c0 = Lanes.lowByte(v0).fma(x, c0);
-            c1 = Lanes.lowByte(v1).fma(x, c1);
+            c0 = v0.and(LOW_BYTE)
+                    .or(LOW_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(LOW_BYTE_BIAS)
+                    .fma(x, c0);
+            c1 = v1.and(LOW_BYTE)
+                    .or(LOW_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(LOW_BYTE_BIAS)
+                    .fma(x, c1);
+            c2 = v2.and(LOW_BYTE)
+                    .or(LOW_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(LOW_BYTE_BIAS)
+                    .fma(x, c2);
+            c3 = v3.and(LOW_BYTE)
+                    .or(LOW_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(LOW_BYTE_BIAS)
+                    .fma(x, c3);
             x = FloatVector.broadcast(FLOATS, a[i + 3]);
-            c0 = Lanes.nextByte(v0).fma(x, c0);
-            c1 = Lanes.nextByte(v1).fma(x, c1);
+            c0 = v0.and(NEXT_BYTE)
+                    .or(NEXT_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(NEXT_BYTE_BIAS)
+                    .fma(x, c0);
+            c1 = v1.and(NEXT_BYTE)
+                    .or(NEXT_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(NEXT_BYTE_BIAS)
+                    .fma(x, c1);
+            c2 = v2.and(NEXT_BYTE)
+                    .or(NEXT_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(NEXT_BYTE_BIAS)
+                    .fma(x, c2);
+            c3 = v3.and(NEXT_BYTE)
+                    .or(NEXT_BYTE_EXPONENT)
+                    .reinterpretAsFloats()
+                    .sub(NEXT_BYTE_BIAS)
+                    .fma(x, c3);
         }
         c0.intoArray(sums, at);
         c1.intoArray(sums, at + Lanes.COUNT);
+        c2.intoArray(sums, secondAt);
+        c3.intoArray(sums, secondAt + Lanes.COUNT);
     }
 
     static void unpackBf16(MemorySegment w, long offset, int inputs, MemorySegment target) {

@@ -11,7 +11,6 @@ import jdk.incubator.vector.FloatVector;
 /** The operations in the Vector API, in the widest vectors that the machine prefers. */
 final class VectorOps implements TensorOps {
 
-    private static final int VECTORS = PANEL / Lanes.COUNT; // per panel
     private static final int ROWS = 4; // query rows per kernel call
 
     /** False if this machine has no vectors worth the name. */
@@ -36,20 +35,16 @@ final class VectorOps implements TensorOps {
             float[] sums,
             int at,
             int secondAt) {
-        for (int v = 0; v < VECTORS; v += 2) {
-            long o = offset + (long) v * Lanes.BYTES;
-            int j = v * Lanes.COUNT;
-            multiplyRow(format, w, o, inputs, a, aAt, sums, at + j);
-            multiplyRow(format, w, o + panelBytes, inputs, a, aAt, sums, secondAt + j);
-        }
-    }
-
-    private static void multiplyRow(
-            Format format, MemorySegment w, long offset, int inputs, float[] a, int aAt, float[] sums, int at) {
-        switch (format) {
-            case F32 -> VectorGemm.rowF32(w, offset, inputs, a, aAt, sums, at);
-            case BF16 -> VectorGemm.rowBf16(w, offset, inputs, a, aAt, sums, at);
-            case I8 -> VectorGemm.rowI8(w, offset, inputs, a, aAt, sums, at);
+        for (int column = 0; column < PANEL; column += 2 * Lanes.COUNT) {
+            long o = offset + (long) column * Float.BYTES;
+            long p = o + panelBytes;
+            int first = at + column;
+            int second = secondAt + column;
+            switch (format) {
+                case F32 -> VectorGemm.rowF32(w, o, p, inputs, a, aAt, sums, first, second);
+                case BF16 -> VectorGemm.rowBf16(w, o, p, inputs, a, aAt, sums, first, second);
+                case I8 -> VectorGemm.rowI8(w, o, p, inputs, a, aAt, sums, first, second);
+            }
         }
     }
 
