@@ -4,7 +4,8 @@ package dev.sluice.executor.cuda;
  * Something of the driver's that must be given back once: it belongs to a context, which gives back what its owner has
  * forgotten. Used by one thread at a time.
  */
-abstract class CudaHandle implements AutoCloseable {
+abstract sealed class CudaHandle implements AutoCloseable
+        permits CudaEvent, CudaGraph, CudaModule, CudaStream, DeviceBuffer, PinnedBuffer {
 
     private final CudaContext context;
     private boolean closed;
