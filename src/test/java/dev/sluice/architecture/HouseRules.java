@@ -49,7 +49,7 @@ public final class HouseRules {
         Map<String, ArchRule> rules = new LinkedHashMap<>();
         MAY_IMPORT.forEach((room, allowed) -> rules.put("imports of " + room, imports(root, room, allowed)));
         rules.put("imports of the executor port", executorPort(root));
-        for (String kind : List.of("cpu", "sim")) {
+        for (String kind : List.of("cpu", "cuda", "sim")) {
             rules.put("imports of executor." + kind, executorKind(root, kind));
         }
         rules.put(

@@ -1,0 +1,71 @@
+package dev.sluice.executor.cuda;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** Compiled kernels, loaded onto the device. */
+final class CudaModule extends CudaHandle {
+
+    private static final int MAX_DYNAMIC_SHARED_BYTES = 8;
+    private static final int FREE_SHARED_BYTES = 48 << 10; // more has to be asked for
+
+    private final MemorySegment handle;
+
+    private CudaModule(CudaContext context, MemorySegment handle) {
+        super(context);
+        this.handle = handle;
+    }
+
+    /** @param image a cubin for the device's architecture, a fat binary, or PTX with a final zero */
+    static CudaModule load(CudaContext context, byte[] image) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment out = arena.allocate(ADDRESS);
+            MemorySegment bytes = arena.allocate(image.length, 64);
+            MemorySegment.copy(MemorySegment.ofArray(image), 0, bytes, 0, image.length);
+            context.check((int) context.moduleCalls().load().invokeExact(out, bytes), "cuModuleLoadData");
+            return new CudaModule(context, out.get(ADDRESS, 0));
+        } catch (Throwable e) {
+            throw CudaErrors.unexpected(e);
+        }
+    }
+
+    /**
+     * A kernel by its name.
+     *
+     * @param sharedBytes dynamic shared memory that each of its blocks gets
+     */
+    CudaFunction function(String name, int sharedBytes) {
+        requireOpen();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment out = arena.allocate(ADDRESS);
+            context()
+                    .check(
+                            (int) context().moduleCalls().function().invokeExact(out, handle, arena.allocateFrom(name)),
+                            "cuModuleGetFunction of " + name);
+            MemorySegment function = out.get(ADDRESS, 0);
+            if (sharedBytes > FREE_SHARED_BYTES) {
+                context()
+                        .check(
+                                (int) context()
+                                        .moduleCalls()
+                                        .setAttribute()
+                                        .invokeExact(function, MAX_DYNAMIC_SHARED_BYTES, sharedBytes),
+                                "cuFuncSetAttribute of " + name);
+            }
+            return new CudaFunction(name, function, sharedBytes);
+        } catch (Throwable e) {
+            throw CudaErrors.unexpected(e);
+        }
+    }
+
+    @Override
+    void destroy() {
+        try {
+            context().check((int) context().moduleCalls().unload().invokeExact(handle), "cuModuleUnload");
+        } catch (Throwable e) {
+            throw CudaErrors.unexpected(e);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+package dev.sluice.executor.cuda;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** The arguments of a launch, in the kernel's order; written again for each launch, so that launching allocates nothing. */
+final class KernelArguments {
+
+    private static final int ARGUMENTS_MAX = 32;
+
+    private final MemorySegment values;
+    private final MemorySegment pointers;
+    private int count;
+
+    /** @param arena owns the memory, some hundred bytes */
+    KernelArguments(Arena arena) {
+        values = arena.allocate(JAVA_LONG, ARGUMENTS_MAX);
+        pointers = arena.allocate(ADDRESS, ARGUMENTS_MAX);
+        for (int i = 0; i < ARGUMENTS_MAX; i++) {
+            pointers.setAtIndex(ADDRESS, i, values.asSlice(i * JAVA_LONG.byteSize(), JAVA_LONG.byteSize()));
+        }
+    }
+
+    /** Forgets all. */
+    KernelArguments begin() {
+        count = 0;
+        return this;
+    }
+
+    KernelArguments add(DeviceBuffer buffer) {
+        return add(buffer.address());
+    }
+
+    /** A device address, or a 64-bit number. */
+    KernelArguments add(long value) {
+        values.setAtIndex(JAVA_LONG, count++, value);
+        return this;
+    }
+
+    KernelArguments add(int value) {
+        values.set(JAVA_INT, count++ * JAVA_LONG.byteSize(), value);
+        return this;
+    }
+
+    KernelArguments add(float value) {
+        values.set(JAVA_FLOAT, count++ * JAVA_LONG.byteSize(), value);
+        return this;
+    }
+
+    int count() {
+        return count;
+    }
+
+    /** What the driver takes: an array of pointers to the values. */
+    MemorySegment pointers() {
+        return pointers;
+    }
+}

@@ -1,0 +1,32 @@
+package dev.sluice.executor.cuda;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.invoke.MethodHandle;
+
+/** The driver's functions for memory; a device address is a {@code long}. */
+record MemoryCalls(
+        MethodHandle allocate,
+        MethodHandle free,
+        MethodHandle allocateHost,
+        MethodHandle freeHost,
+        MethodHandle toDevice,
+        MethodHandle toHost,
+        MethodHandle onDevice,
+        MethodHandle fill) {
+
+    static MemoryCalls of(NativeLibrary library) {
+        return new MemoryCalls(
+                library.function("cuMemAlloc_v2", ADDRESS, JAVA_LONG),
+                library.function("cuMemFree_v2", JAVA_LONG),
+                library.function("cuMemHostAlloc", ADDRESS, JAVA_LONG, JAVA_INT),
+                library.function("cuMemFreeHost", ADDRESS),
+                library.function("cuMemcpyHtoDAsync_v2", JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS),
+                library.function("cuMemcpyDtoHAsync_v2", ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS),
+                library.function("cuMemcpyDtoDAsync_v2", JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS),
+                library.function("cuMemsetD8Async", JAVA_LONG, JAVA_BYTE, JAVA_LONG, ADDRESS));
+    }
+}

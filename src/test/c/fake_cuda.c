@@ -1,0 +1,367 @@
+/*
+ * A CUDA driver without a device, for tests: host memory plays the device, copies are done at once, kernels are only
+ * written down. It knows which handles live, refuses dead ones and threads without a context, fails when it is told to,
+ * and remembers every call. Not for use by several threads at once.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_CONTEXT = 201, INVALID_HANDLE = 400,
+       NOT_FOUND = 500, NOT_READY = 600 };
+enum { CONTEXT, STREAM, EVENT, MODULE, GRAPH, GRAPH_EXEC, DEVICE_MEMORY, PINNED_MEMORY, KINDS };
+enum { HANDLES = 4096, LOG_BYTES = 1 << 16, OPS = 256 };
+
+typedef struct { int to_host; void *target; const void *source; size_t bytes; int fill; unsigned char value; } Op;
+typedef struct { int kind, alive, capturing, pending; size_t bytes; int op_count; Op ops[OPS]; char name[64]; } Handle;
+
+static Handle *handles[HANDLES];
+static int handle_count;
+static int live[KINDS];
+static char call_log[LOG_BYTES];
+static size_t log_used;
+static char failing[64];
+static int failing_code, failing_after;
+static size_t memory_total = (size_t)1 << 30, memory_used;
+static int devices = 1;
+static int pending_polls;
+static __thread void *current;
+
+/* ---- what tests ask and tell ---- */
+
+void fake_reset(void) {
+    for (int i = 0; i < handle_count; i++) {
+        free(handles[i]);
+    }
+    handle_count = 0;
+    memset(live, 0, sizeof live);
+    log_used = 0;
+    call_log[0] = 0;
+    failing[0] = 0;
+    memory_total = (size_t)1 << 30;
+    memory_used = 0;
+    devices = 1;
+    pending_polls = 0;
+    current = NULL;
+}
+int fake_live(int kind) { return live[kind]; }
+const char *fake_log(void) { return call_log; }
+void fake_clear_log(void) { log_used = 0; call_log[0] = 0; }
+/* The call of this name fails with this code, once, after so many successes. */
+void fake_fail(const char *name, int code, int after) {
+    snprintf(failing, sizeof failing, "%s", name);
+    failing_code = code;
+    failing_after = after;
+}
+void fake_memory(long bytes) { memory_total = (size_t)bytes; }
+void fake_devices(int count) { devices = count; }
+/* The next so many queries of events and streams answer "not ready". */
+void fake_pending(int polls) { pending_polls = polls; }
+
+/* ---- inside ---- */
+
+static int called(const char *name, const char *detail) {
+    int n = snprintf(call_log + log_used, LOG_BYTES - log_used, "%s%s%s\n", name, *detail ? " " : "", detail);
+    if (n > 0 && log_used + (size_t)n < LOG_BYTES) {
+        log_used += (size_t)n;
+    }
+    if (strcmp(failing, name) == 0 && failing_after-- == 0) {
+        failing[0] = 0;
+        return failing_code;
+    }
+    return OK;
+}
+static int needs_context(void) { return current ? OK : INVALID_CONTEXT; }
+static Handle *make(int kind) {
+    Handle *made = calloc(1, sizeof(Handle));
+    made->kind = kind;
+    made->alive = 1;
+    handles[handle_count++] = made;
+    live[kind]++;
+    return made;
+}
+static Handle *find(const void *handle, int kind) {
+    for (int i = 0; i < handle_count; i++) {
+        if (handles[i] == handle) {
+            return handles[i]->alive && handles[i]->kind == kind ? handles[i] : NULL;
+        }
+    }
+    return NULL;
+}
+static int destroy(void *handle, int kind) {
+    Handle *found = find(handle, kind);
+    if (!found) {
+        return INVALID_HANDLE;
+    }
+    found->alive = 0;
+    live[kind]--;
+    return OK;
+}
+static void perform(const Op *op) {
+    if (op->fill) {
+        memset(op->target, op->value, op->bytes);
+    } else {
+        memcpy(op->target, op->source, op->bytes);
+    }
+}
+static int give(void *stream, Op op) {
+    Handle *found = find(stream, STREAM);
+    if (!found) {
+        return INVALID_HANDLE;
+    }
+    if (found->capturing) {
+        found->ops[found->op_count++] = op;
+    } else {
+        perform(&op);
+    }
+    return OK;
+}
+
+#define CALL(name, detail) do { int rc_ = called(name, detail); if (rc_) return rc_; } while (0)
+#define IN_CONTEXT(name, detail) do { CALL(name, detail); if (needs_context()) return INVALID_CONTEXT; } while (0)
+
+/* ---- the driver ---- */
+
+int cuGetErrorName(int code, const char **name) {
+    static const struct { int code; const char *name; } names[] = {
+        {1, "CUDA_ERROR_INVALID_VALUE"}, {2, "CUDA_ERROR_OUT_OF_MEMORY"}, {100, "CUDA_ERROR_NO_DEVICE"},
+        {201, "CUDA_ERROR_INVALID_CONTEXT"}, {400, "CUDA_ERROR_INVALID_HANDLE"}, {500, "CUDA_ERROR_NOT_FOUND"},
+        {700, "CUDA_ERROR_ILLEGAL_ADDRESS"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (names[i].code == code) {
+            *name = names[i].name;
+            return OK;
+        }
+    }
+    return INVALID_VALUE;
+}
+int cuInit(unsigned flags) { (void)flags; CALL("cuInit", ""); return devices ? OK : NO_DEVICE; }
+int cuDriverGetVersion(int *version) { CALL("cuDriverGetVersion", ""); *version = 13000; return OK; }
+int cuDeviceGetCount(int *count) { CALL("cuDeviceGetCount", ""); *count = devices; return OK; }
+int cuDeviceGet(int *device, int ordinal) { CALL("cuDeviceGet", ""); *device = ordinal; return OK; }
+int cuDeviceGetName(char *name, int length, int device) {
+    CALL("cuDeviceGetName", "");
+    snprintf(name, (size_t)length, "Fake %d", device);
+    return OK;
+}
+int cuDeviceGetAttribute(int *value, int attribute, int device) {
+    (void)device;
+    CALL("cuDeviceGetAttribute", "");
+    switch (attribute) {
+        case 16: *value = 132; return OK;
+        case 38: *value = 60 << 20; return OK;
+        case 75: *value = 9; return OK;
+        case 76: *value = 0; return OK;
+        case 97: *value = 227 << 10; return OK;
+        default: return INVALID_VALUE;
+    }
+}
+int cuDeviceTotalMem_v2(size_t *bytes, int device) { (void)device; CALL("cuDeviceTotalMem", ""); *bytes = memory_total; return OK; }
+int cuDevicePrimaryCtxRetain(void **context, int device) {
+    (void)device;
+    CALL("cuDevicePrimaryCtxRetain", "");
+    *context = make(CONTEXT);
+    return OK;
+}
+int cuDevicePrimaryCtxRelease_v2(int device) {
+    (void)device;
+    CALL("cuDevicePrimaryCtxRelease", "");
+    for (int i = 0; i < handle_count; i++) {
+        if (handles[i]->kind == CONTEXT && handles[i]->alive) {
+            return destroy(handles[i], CONTEXT);
+        }
+    }
+    return INVALID_CONTEXT;
+}
+int cuCtxSetCurrent(void *context) {
+    CALL("cuCtxSetCurrent", "");
+    if (!find(context, CONTEXT)) {
+        return INVALID_CONTEXT;
+    }
+    current = context;
+    return OK;
+}
+int cuCtxSynchronize(void) { IN_CONTEXT("cuCtxSynchronize", ""); return OK; }
+int cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
+    IN_CONTEXT("cuMemGetInfo", "");
+    *free_bytes = memory_total - memory_used;
+    *total = memory_total;
+    return OK;
+}
+static int allocate(void **out, size_t bytes, int kind) {
+    Handle *made = make(kind);
+    made->bytes = bytes;
+    void *memory = malloc(bytes);
+    memset(memory, 0xcc, bytes); /* whoever reads what nobody wrote shall see it */
+    memcpy(made->name, &memory, sizeof memory);
+    *out = memory;
+    return OK;
+}
+static int release(void *memory, int kind) {
+    for (int i = 0; i < handle_count; i++) {
+        void *held;
+        memcpy(&held, handles[i]->name, sizeof held);
+        if (handles[i]->kind == kind && handles[i]->alive && held == memory) {
+            memory_used -= kind == DEVICE_MEMORY ? handles[i]->bytes : 0;
+            free(memory);
+            return destroy(handles[i], kind);
+        }
+    }
+    return INVALID_VALUE;
+}
+int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
+    IN_CONTEXT("cuMemAlloc", "");
+    if (memory_used + bytes > memory_total) {
+        return OUT_OF_MEMORY;
+    }
+    memory_used += bytes;
+    return allocate((void **)address, bytes, DEVICE_MEMORY);
+}
+int cuMemFree_v2(uint64_t address) { IN_CONTEXT("cuMemFree", ""); return release((void *)address, DEVICE_MEMORY); }
+int cuMemHostAlloc(void **memory, size_t bytes, unsigned flags) {
+    (void)flags;
+    IN_CONTEXT("cuMemHostAlloc", "");
+    return allocate(memory, bytes, PINNED_MEMORY);
+}
+int cuMemFreeHost(void *memory) { IN_CONTEXT("cuMemFreeHost", ""); return release(memory, PINNED_MEMORY); }
+int cuMemcpyHtoDAsync_v2(uint64_t target, const void *source, size_t bytes, void *stream) {
+    IN_CONTEXT("cuMemcpyHtoDAsync", "");
+    return give(stream, (Op){.target = (void *)target, .source = source, .bytes = bytes});
+}
+int cuMemcpyDtoHAsync_v2(void *target, uint64_t source, size_t bytes, void *stream) {
+    IN_CONTEXT("cuMemcpyDtoHAsync", "");
+    return give(stream, (Op){.target = target, .source = (void *)source, .bytes = bytes});
+}
+int cuMemcpyDtoDAsync_v2(uint64_t target, uint64_t source, size_t bytes, void *stream) {
+    IN_CONTEXT("cuMemcpyDtoDAsync", "");
+    return give(stream, (Op){.target = (void *)target, .source = (void *)source, .bytes = bytes});
+}
+int cuMemsetD8Async(uint64_t target, unsigned char value, size_t bytes, void *stream) {
+    IN_CONTEXT("cuMemsetD8Async", "");
+    return give(stream, (Op){.target = (void *)target, .bytes = bytes, .fill = 1, .value = value});
+}
+int cuStreamCreateWithPriority(void **stream, unsigned flags, int priority) {
+    (void)flags;
+    (void)priority;
+    IN_CONTEXT("cuStreamCreate", "");
+    *stream = make(STREAM);
+    return OK;
+}
+int cuStreamDestroy_v2(void *stream) { IN_CONTEXT("cuStreamDestroy", ""); return destroy(stream, STREAM); }
+int cuStreamSynchronize(void *stream) { IN_CONTEXT("cuStreamSynchronize", ""); return find(stream, STREAM) ? OK : INVALID_HANDLE; }
+static int poll(void *handle, int kind) {
+    if (!find(handle, kind)) {
+        return INVALID_HANDLE;
+    }
+    return pending_polls > 0 && pending_polls-- ? NOT_READY : OK;
+}
+int cuStreamQuery(void *stream) { IN_CONTEXT("cuStreamQuery", ""); return poll(stream, STREAM); }
+int cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
+    (void)flags;
+    IN_CONTEXT("cuStreamWaitEvent", "");
+    return find(stream, STREAM) && find(event, EVENT) ? OK : INVALID_HANDLE;
+}
+int cuEventCreate(void **event, unsigned flags) { (void)flags; IN_CONTEXT("cuEventCreate", ""); *event = make(EVENT); return OK; }
+int cuEventDestroy_v2(void *event) { IN_CONTEXT("cuEventDestroy", ""); return destroy(event, EVENT); }
+int cuEventRecord(void *event, void *stream) {
+    IN_CONTEXT("cuEventRecord", "");
+    return find(stream, STREAM) && find(event, EVENT) ? OK : INVALID_HANDLE;
+}
+int cuEventQuery(void *event) { IN_CONTEXT("cuEventQuery", ""); return poll(event, EVENT); }
+int cuEventSynchronize(void *event) { IN_CONTEXT("cuEventSynchronize", ""); return find(event, EVENT) ? OK : INVALID_HANDLE; }
+int cuEventElapsedTime(float *millis, void *start, void *end) {
+    IN_CONTEXT("cuEventElapsedTime", "");
+    *millis = 1.5f;
+    return find(start, EVENT) && find(end, EVENT) ? OK : INVALID_HANDLE;
+}
+int cuStreamBeginCapture_v2(void *stream, int mode) {
+    (void)mode;
+    IN_CONTEXT("cuStreamBeginCapture", "");
+    Handle *found = find(stream, STREAM);
+    if (!found || found->capturing) {
+        return INVALID_HANDLE;
+    }
+    found->capturing = 1;
+    found->op_count = 0;
+    return OK;
+}
+int cuStreamEndCapture(void *stream, void **graph) {
+    IN_CONTEXT("cuStreamEndCapture", "");
+    Handle *found = find(stream, STREAM);
+    if (!found || !found->capturing) {
+        return INVALID_HANDLE;
+    }
+    found->capturing = 0;
+    Handle *made = make(GRAPH);
+    made->op_count = found->op_count;
+    memcpy(made->ops, found->ops, sizeof made->ops);
+    *graph = made;
+    return OK;
+}
+int cuGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long flags) {
+    (void)flags;
+    IN_CONTEXT("cuGraphInstantiate", "");
+    Handle *found = find(graph, GRAPH);
+    if (!found) {
+        return INVALID_HANDLE;
+    }
+    Handle *made = make(GRAPH_EXEC);
+    made->op_count = found->op_count;
+    memcpy(made->ops, found->ops, sizeof made->ops);
+    *exec = made;
+    return OK;
+}
+int cuGraphDestroy(void *graph) { IN_CONTEXT("cuGraphDestroy", ""); return destroy(graph, GRAPH); }
+int cuGraphExecDestroy(void *exec) { IN_CONTEXT("cuGraphExecDestroy", ""); return destroy(exec, GRAPH_EXEC); }
+int cuGraphLaunch(void *exec, void *stream) {
+    IN_CONTEXT("cuGraphLaunch", "");
+    Handle *found = find(exec, GRAPH_EXEC);
+    if (!found || !find(stream, STREAM)) {
+        return INVALID_HANDLE;
+    }
+    for (int i = 0; i < found->op_count; i++) {
+        perform(&found->ops[i]);
+    }
+    return OK;
+}
+int cuModuleLoadData(void **module, const void *image) {
+    IN_CONTEXT("cuModuleLoadData", "");
+    Handle *made = make(MODULE);
+    memcpy(made->name, image, 8);
+    *module = made;
+    return OK;
+}
+int cuModuleUnload(void *module) { IN_CONTEXT("cuModuleUnload", ""); return destroy(module, MODULE); }
+int cuModuleGetFunction(void **function, void *module, const char *name) {
+    IN_CONTEXT("cuModuleGetFunction", name);
+    if (!find(module, MODULE)) {
+        return INVALID_HANDLE;
+    }
+    if (strncmp(name, "missing", 7) == 0) {
+        return NOT_FOUND;
+    }
+    *function = module;
+    return OK;
+}
+int cuFuncSetAttribute(void *function, int attribute, int value) {
+    char detail[64];
+    snprintf(detail, sizeof detail, "%d=%d", attribute, value);
+    IN_CONTEXT("cuFuncSetAttribute", detail);
+    return find(function, MODULE) ? OK : INVALID_HANDLE;
+}
+int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                   unsigned shared, void *stream, void **arguments, void **extra) {
+    (void)extra;
+    char detail[160];
+    uint64_t first = 0;
+    uint32_t second = 0;
+    float third = 0;
+    memcpy(&first, arguments[0], sizeof first);
+    memcpy(&second, arguments[1], sizeof second);
+    memcpy(&third, arguments[2], sizeof third);
+    snprintf(detail, sizeof detail, "grid %ux%ux%u block %ux%ux%u shared %u arguments %llu %u %g", gx, gy, gz, bx, by, bz,
+             shared, (unsigned long long)first, second, (double)third);
+    IN_CONTEXT("cuLaunchKernel", detail);
+    return find(function, MODULE) && find(stream, STREAM) ? OK : INVALID_HANDLE;
+}

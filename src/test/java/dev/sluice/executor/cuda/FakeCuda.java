@@ -1,0 +1,129 @@
+package dev.sluice.executor.cuda;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** The driver of {@code src/test/c/fake_cuda.c}, compiled once, if this machine has a C compiler. */
+@SuppressWarnings("restricted")
+final class FakeCuda {
+
+    /** What it counts, in its order. */
+    enum Kind {
+        CONTEXT,
+        STREAM,
+        EVENT,
+        MODULE,
+        GRAPH,
+        GRAPH_EXEC,
+        DEVICE_MEMORY,
+        PINNED_MEMORY
+    }
+
+    private static final @Nullable Path LIBRARY = compile();
+
+    private final SymbolLookup symbols;
+
+    private FakeCuda(Path library) {
+        symbols = SymbolLookup.libraryLookup(library, Arena.global());
+        call("fake_reset", FunctionDescriptor.ofVoid());
+    }
+
+    /** Null without a C compiler. */
+    static @Nullable FakeCuda fresh() {
+        return LIBRARY == null ? null : new FakeCuda(LIBRARY);
+    }
+
+    static String library() {
+        return String.valueOf(LIBRARY);
+    }
+
+    private static @Nullable Path compile() {
+        Path library = Path.of("target", "libfakecuda.so").toAbsolutePath();
+        try {
+            Files.createDirectories(library.getParent());
+            Process compiler = new ProcessBuilder(
+                            "cc", "-O1", "-shared", "-fPIC", "-o", library.toString(), "src/test/c/fake_cuda.c")
+                    .inheritIO()
+                    .start();
+            if (!compiler.waitFor(60, TimeUnit.SECONDS) || compiler.exitValue() != 0) {
+                throw new IllegalStateException("src/test/c/fake_cuda.c does not compile");
+            }
+            return library;
+        } catch (IOException e) {
+            return null;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new UncheckedIOException(new IOException(e));
+        }
+    }
+
+    int live(Kind kind) {
+        return (int) call("fake_live", FunctionDescriptor.of(JAVA_INT, JAVA_INT), kind.ordinal());
+    }
+
+    int live() {
+        int all = 0;
+        for (Kind kind : Kind.values()) {
+            all += live(kind);
+        }
+        return all;
+    }
+
+    /** The calls so far, one a line. */
+    String log() {
+        MemorySegment text = (MemorySegment) call("fake_log", FunctionDescriptor.of(ADDRESS));
+        return text.reinterpret(Long.MAX_VALUE).getString(0);
+    }
+
+    void clearLog() {
+        call("fake_clear_log", FunctionDescriptor.ofVoid());
+    }
+
+    /** A call fails once, after so many successes. */
+    void fail(String function, int code, int after) {
+        try (Arena arena = Arena.ofConfined()) {
+            call(
+                    "fake_fail",
+                    FunctionDescriptor.ofVoid(ADDRESS, JAVA_INT, JAVA_INT),
+                    arena.allocateFrom(function),
+                    code,
+                    after);
+        }
+    }
+
+    void memory(long bytes) {
+        call("fake_memory", FunctionDescriptor.ofVoid(JAVA_LONG), bytes);
+    }
+
+    void devices(int count) {
+        call("fake_devices", FunctionDescriptor.ofVoid(JAVA_INT), count);
+    }
+
+    void pending(int polls) {
+        call("fake_pending", FunctionDescriptor.ofVoid(JAVA_INT), polls);
+    }
+
+    private Object call(String function, FunctionDescriptor type, Object... arguments) {
+        MethodHandle handle =
+                Linker.nativeLinker().downcallHandle(symbols.find(function).orElseThrow(), type);
+        try {
+            return handle.invokeWithArguments(arguments);
+        } catch (Throwable e) {
+            throw CudaErrors.unexpected(e);
+        }
+    }
+}
