@@ -20,9 +20,11 @@ import dev.sluice.scheduler.SchedulerSettings.Policy;
 import dev.sluice.testkit.RecordingSink;
 import dev.sluice.testkit.VirtualClock;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,6 +56,10 @@ final class World {
     private final double stepFaultRate;
     private final double sequenceFaultRate;
     private final double resetRate;
+    private final double fullResetRate;
+    private final double shareRate;
+    private final double skipReadingRate;
+    private final double shortRate;
     private final boolean salts;
     private boolean faultsOn = true;
     private int turns;
@@ -85,9 +91,13 @@ final class World {
                 256);
         vocabulary = 2 + random.nextInt(50);
         cancelRate = chance(0.5) ? random.nextDouble() * 0.1 : 0;
-        stepFaultRate = chance(0.3) ? random.nextDouble() * 0.05 : 0;
-        sequenceFaultRate = chance(0.3) ? random.nextDouble() * 0.02 : 0;
-        resetRate = chance(0.3) ? random.nextDouble() * 0.05 : 0;
+        stepFaultRate = chance(0.3) ? random.nextDouble() * (chance(0.3) ? 0.3 : 0.05) : 0;
+        sequenceFaultRate = chance(0.3) ? random.nextDouble() * (chance(0.3) ? 0.1 : 0.02) : 0;
+        resetRate = chance(0.4) ? random.nextDouble() * (chance(0.5) ? 0.3 : 0.05) : 0;
+        fullResetRate = chance(0.5) ? 0.5 : 0.02; // seldom, so that the tiers behind the device have something to give
+        shareRate = chance(0.5) ? 0.6 : 0.95;
+        shortRate = chance(0.5) ? 0.7 : 0.2;
+        skipReadingRate = chance(0.2) ? 0.4 : 0.05;
         salts = chance(0.3);
         SplittableRandom faultSeed = new SplittableRandom(random.nextLong());
         cellar = new SimulatedCellar(random);
@@ -158,7 +168,7 @@ final class World {
     /** A reset of everything must leave nothing of before, so the model may change with it. */
     private void reset() {
         boolean preempt = chance(0.5);
-        boolean everything = chance(0.5);
+        boolean everything = chance(fullResetRate);
         boolean done = loop.resetPrefixCache(preempt, everything);
         if (preempt && !done) {
             throw new IllegalStateException("a reset that takes all blocks did not happen");
@@ -166,7 +176,7 @@ final class World {
         if (done && everything) {
             executor.changeWeights();
             contents.forget();
-        } else if (connector != null && chance(0.3)) {
+        } else if (connector != null && chance(fullResetRate)) {
             connector.reset();
         }
     }
@@ -193,10 +203,10 @@ final class World {
 
     private void arrive() {
         int context = settings.contextLength();
-        int promptLength = 1 + random.nextInt(chance(0.7) ? Math.max(1, context / 3) : context - 1);
+        int promptLength = 1 + random.nextInt(chance(shortRate) ? Math.max(1, context / 3) : context - 1);
         int[] prompt = randomTokens(promptLength);
-        if (chance(0.6)) {
-            int[] prefix = sharedPrefixes.get(random.nextInt(sharedPrefixes.size()));
+        if (chance(shareRate)) {
+            int[] prefix = prefix();
             System.arraycopy(prefix, 0, prompt, 0, Math.min(prefix.length, promptLength));
         }
         int maxTokens = 1 + random.nextInt(Math.max(1, context - promptLength));
@@ -213,7 +223,7 @@ final class World {
                 sampling,
                 random.nextInt(3),
                 salts && chance(0.5) ? "tenant" + random.nextInt(2) : null,
-                chance(0.95),
+                !chance(skipReadingRate),
                 chance(0.9) ? Integer.MAX_VALUE : random.nextInt(context),
                 now,
                 chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE,
@@ -224,6 +234,19 @@ final class World {
         if (!loop.submit(request, client.sink)) {
             throw new IllegalStateException("inbox full");
         }
+    }
+
+    /** One that many share, or, as in a conversation, what an earlier client has said and heard. */
+    private int[] prefix() {
+        if (clients.isEmpty() || chance(0.7)) {
+            return sharedPrefixes.get(random.nextInt(sharedPrefixes.size()));
+        }
+        Client earlier = clients.get(random.nextInt(clients.size()));
+        int[] prompt = earlier.request.promptTokenIds();
+        return IntStream.concat(
+                        Arrays.stream(prompt),
+                        earlier.sink.tokens().stream().mapToInt(Integer::intValue))
+                .toArray();
     }
 
     private void cancelSome() {
@@ -284,7 +307,7 @@ final class World {
         private List<Integer> expectedTokens(int vocabulary, int context) {
             SamplingParams sampling = request.sampling();
             int[] prompt = request.promptTokenIds();
-            int[] history = java.util.Arrays.copyOf(prompt, prompt.length + sampling.maxTokens());
+            int[] history = Arrays.copyOf(prompt, prompt.length + sampling.maxTokens());
             List<Integer> expected = new ArrayList<>();
             int length = prompt.length;
             int current = weights.isEmpty() ? 0 : weights.getLast();
