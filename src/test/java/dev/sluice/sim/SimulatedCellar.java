@@ -66,7 +66,7 @@ final class SimulatedCellar {
     }
 
     /** The production connector over the simulator's memory. */
-    HostMemoryConnector connector(
+    CheckedConnector connector(
             SimulatedExecutor executor, KvLayout layout, VirtualClock clock, boolean prefixCaching) {
         OffloadSettings settings = new OffloadSettings(
                 chance(0.5) ? 1 : 1 + random.nextInt(3),
@@ -85,8 +85,9 @@ final class SimulatedCellar {
                         () -> faultsOn,
                         new Random(random.nextLong()))
                 : null;
-        return new HostMemoryConnector(
+        HostMemoryConnector connector = new HostMemoryConnector(
                 settings, layout, pages, guard(), storage, guard(), OffloadListener.NONE, clock, prefixCaching);
+        return new CheckedConnector(connector, layout.blockSize(), storage == null);
     }
 
     private TierGuard guard() {

@@ -6,11 +6,11 @@ import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
 import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
-import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.NoKvConnector;
 import dev.sluice.request.FailureKind;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.GenerationRequest;
+import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenEvent;
 import dev.sluice.scheduler.SchedulerLoop;
@@ -49,7 +49,7 @@ final class World {
     private final KvCache cache;
     private final ContentAudit contents;
     private final SimulatedCellar cellar;
-    private final @Nullable HostMemoryConnector connector;
+    private final @Nullable CheckedConnector connector;
     private final List<Client> clients = new ArrayList<>();
     private final List<int[]> sharedPrefixes = new ArrayList<>();
     private final double cancelRate;
@@ -191,7 +191,7 @@ final class World {
         }
         loop.verifyBooks();
         if (connector != null) {
-            connector.verifyBooks();
+            connector.verify();
         }
         ledger.verify();
         for (Client client : clients) {
@@ -263,8 +263,15 @@ final class World {
     }
 
     private void judge() {
-        for (Client client : clients) {
+        for (int i = 0; i < clients.size(); i++) {
+            Client client = clients.get(i);
             client.judge(vocabulary, settings.contextLength());
+            if (connector != null) {
+                client.judgeRecord(connector.record(i + 1)); // sequences are numbered in the order of arrival
+            }
+        }
+        if (connector != null) {
+            connector.judge();
         }
         ledger.judge(clients.stream().map(client -> client.sink).toList());
     }
@@ -301,6 +308,16 @@ final class World {
             }
             if (sink.terminal() instanceof TokenEvent.Failed failed && failed.kind() == FailureKind.INVALID_REQUEST) {
                 throw new IllegalStateException(id + " was refused: " + failed.message());
+            }
+        }
+
+        void judgeRecord(@Nullable PrefillRecord expected) {
+            PrefillRecord record = sink.prefill();
+            if (record != null
+                    && expected != null
+                    && (record.localTokens() != expected.localTokens()
+                            || record.externalTokens() != expected.externalTokens())) {
+                throw new IllegalStateException(request.id() + " has " + record + ", was admitted with " + expected);
             }
         }
 
