@@ -114,9 +114,8 @@ final class CheckedConnector implements KvConnector {
         demand(externalTokens == 0 || story.asked >= 0, "a load that nobody asked for");
         demand(externalTokens == 0 || story.loading == NO_JOB, "a second load before the first was over");
         if (!story.preempted && !(story.loading != NO_JOB && externalTokens == 0)) {
-            story.record = story.asked < 0
-                    ? null
-                    : new PrefillRecord(request.promptLength(), story.asked, externalTokens);
+            story.record =
+                    story.asked < 0 ? null : new PrefillRecord(request.promptLength(), story.asked, externalTokens);
         }
         story.asked = -1;
         long job = connector.onAllocated(request, blocks, blockCount, externalTokens);

@@ -16,7 +16,6 @@ import java.util.Random;
 /** The tiers of one simulated world and what goes wrong in them, as the seed decides. */
 final class SimulatedCellar {
 
-
     private final Random random;
     private final double failureRate;
     private final double damageRate;
@@ -31,7 +30,7 @@ final class SimulatedCellar {
         this.random = random;
         failureRate = chance(0.4) ? random.nextDouble() * (chance(0.3) ? 0.4 : 0.1) : 0;
         damageRate = chance(0.4) ? random.nextDouble() * (chance(0.3) ? 0.4 : 0.1) : 0;
-        hangRate = chance(0.3) ? random.nextDouble() * (chance(0.5) ? 0.6 : 0.1) : 0;
+        hangRate = chance(0.3) ? random.nextDouble() * (chance(0.5) ? 0.8 : 0.1) : 0;
         sickRate = chance(0.2) ? random.nextDouble() * 0.05 : 0;
         timeLimitNanos = chance(0.5) ? 100_000_000 : 400_000_000; // some ten, or forty, turns
         delay = random.nextInt(chance(0.5) ? 3 : 12);
@@ -62,14 +61,13 @@ final class SimulatedCellar {
     }
 
     int copyDelay() {
-        return faultsOn && chance(hangRate) ? 30 + random.nextInt(200) : random.nextInt(delay + 1);
+        return faultsOn && chance(hangRate) ? 30 + random.nextInt(300) : random.nextInt(delay + 1);
     }
 
     /** The production connector over the simulator's memory. */
-    CheckedConnector connector(
-            SimulatedExecutor executor, KvLayout layout, VirtualClock clock, boolean prefixCaching) {
+    CheckedConnector connector(SimulatedExecutor executor, KvLayout layout, VirtualClock clock, boolean prefixCaching) {
         OffloadSettings settings = new OffloadSettings(
-                chance(0.5) ? 1 : 1 + random.nextInt(3),
+                chance(0.4) ? 1 : 2 + random.nextInt(3),
                 chance(0.5) ? Eviction.LRU : Eviction.ARC,
                 chance(0.2) ? 2 : 0,
                 1 + random.nextInt(50),

@@ -207,7 +207,8 @@ final class World {
         int[] prompt = randomTokens(promptLength);
         if (chance(shareRate)) {
             int[] prefix = prefix();
-            System.arraycopy(prefix, 0, prompt, 0, Math.min(prefix.length, promptLength));
+            int most = Math.min(prefix.length, promptLength);
+            System.arraycopy(prefix, 0, prompt, 0, chance(0.7) ? most : random.nextInt(most + 1)); // or parts ways
         }
         int maxTokens = 1 + random.nextInt(Math.max(1, context - promptLength));
         SamplingParams sampling = new SamplingParams.Builder()
@@ -244,8 +245,7 @@ final class World {
         Client earlier = clients.get(random.nextInt(clients.size()));
         int[] prompt = earlier.request.promptTokenIds();
         return IntStream.concat(
-                        Arrays.stream(prompt),
-                        earlier.sink.tokens().stream().mapToInt(Integer::intValue))
+                        Arrays.stream(prompt), earlier.sink.tokens().stream().mapToInt(Integer::intValue))
                 .toArray();
     }
 
