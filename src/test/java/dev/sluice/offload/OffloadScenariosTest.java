@@ -2,6 +2,7 @@ package dev.sluice.offload;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.kv.BlockHash;
 import dev.sluice.request.PrefillRecord;
 import java.util.Arrays;
 import java.util.List;
@@ -155,6 +156,75 @@ class OffloadScenariosTest {
         assertThat(bench.sinks.get("r2").prefill()).isEqualTo(new PrefillRecord(4, 0, 4));
         assertThat(bench.connector.hasPendingWork()).isFalse();
         assertThat(bench.hostChunks(1)).isEqualTo(2);
+    }
+
+    @Test
+    void theChunkThatCouldNotBeLoadedIsDroppedAndStoredAnew() {
+        OffloadBench bench = bench(4, 40, 3, true);
+        int[] prompt = bench.distinctPrompt(24);
+        bench.add("a", prompt, 1);
+        assertThat(bench.runToEnd()).containsExactly("store 0-5");
+        assertThat(bench.loop.resetPrefixCache(false, false)).isTrue();
+        bench.add("head", with(Arrays.copyOf(prompt, 4), 1), 1);
+        assertThat(bench.runToEnd()).isEmpty();
+
+        bench.add("b", with(prompt, 2), 1);
+        bench.failing.add(2); // the first block of the second chunk, as the device holds block 0
+        assertThat(bench.step()).containsExactly("load 1-5");
+        bench.holding = true;
+        bench.step();
+        bench.failing.clear();
+        bench.holding = false;
+        assertThat(bench.runToEnd()).containsExactly("store 3-5");
+        assertThat(bench.sinks.get("b").prefill()).isEqualTo(new PrefillRecord(25, 4, 20));
+        assertThat(bench.hostChunks(3)).isEqualTo(2);
+    }
+
+    @Test
+    void aPromptWithoutAWholeChunkBeyondTheDeviceIsNotLookedUp() { // S41
+        OffloadBench bench = bench(4, 40, 3, true);
+        int[] prompt = bench.distinctPrompt(23);
+        for (int local : new int[] {12, 16, 20}) {
+            UnaskedRequest request = new UnaskedRequest(prompt.length, true);
+            bench.connector.onNewRequest(request);
+            assertThat(bench.connector.match(request, local)).isZero();
+        }
+        UnaskedRequest skipping = new UnaskedRequest(prompt.length, false); // S63
+        bench.connector.onNewRequest(skipping);
+        assertThat(bench.connector.match(skipping, 0)).isZero();
+    }
+
+    /** Fails whoever asks what it contains. */
+    private record UnaskedRequest(int tokenCount, boolean readsCache) implements ConnectorRequest {
+        @Override
+        public long sequence() {
+            return 1;
+        }
+
+        @Override
+        public int promptLength() {
+            return tokenCount;
+        }
+
+        @Override
+        public int computedTokens() {
+            return 0;
+        }
+
+        @Override
+        public int hashedBlocks() {
+            return tokenCount / 4;
+        }
+
+        @Override
+        public BlockHash blockHash(int index) {
+            throw new AssertionError("it was looked up");
+        }
+
+        @Override
+        public int maxOffloadTokens() {
+            return Integer.MAX_VALUE;
+        }
     }
 
     @Test

@@ -16,23 +16,23 @@ import java.util.Random;
 /** The tiers of one simulated world and what goes wrong in them, as the seed decides. */
 final class SimulatedCellar {
 
-    private static final long TIME_LIMIT_NANOS = 400_000_000; // some forty turns
-
     private final Random random;
     private final double failureRate;
     private final double damageRate;
     private final double hangRate;
     private final double sickRate;
     private final int delay;
+    private final long timeLimitNanos;
     private boolean faultsOn = true;
     private boolean sick;
 
     SimulatedCellar(Random random) {
         this.random = random;
-        failureRate = chance(0.4) ? random.nextDouble() * 0.1 : 0;
-        damageRate = chance(0.4) ? random.nextDouble() * 0.1 : 0;
-        hangRate = chance(0.3) ? random.nextDouble() * 0.1 : 0;
+        failureRate = chance(0.4) ? random.nextDouble() * (chance(0.3) ? 0.4 : 0.1) : 0;
+        damageRate = chance(0.4) ? random.nextDouble() * (chance(0.3) ? 0.4 : 0.1) : 0;
+        hangRate = chance(0.3) ? random.nextDouble() * (chance(0.5) ? 0.8 : 0.1) : 0;
         sickRate = chance(0.2) ? random.nextDouble() * 0.05 : 0;
+        timeLimitNanos = chance(0.5) ? 100_000_000 : 400_000_000; // some ten, or forty, turns
         delay = random.nextInt(chance(0.5) ? 3 : 12);
     }
 
@@ -61,20 +61,19 @@ final class SimulatedCellar {
     }
 
     int copyDelay() {
-        return faultsOn && chance(hangRate) ? 150 : random.nextInt(delay + 1);
+        return faultsOn && chance(hangRate) ? 30 + random.nextInt(300) : random.nextInt(delay + 1);
     }
 
     /** The production connector over the simulator's memory. */
-    HostMemoryConnector connector(
-            SimulatedExecutor executor, KvLayout layout, VirtualClock clock, boolean prefixCaching) {
+    CheckedConnector connector(SimulatedExecutor executor, KvLayout layout, VirtualClock clock, boolean prefixCaching) {
         OffloadSettings settings = new OffloadSettings(
-                1 + random.nextInt(3),
+                chance(0.4) ? 1 : 2 + random.nextInt(3),
                 chance(0.5) ? Eviction.LRU : Eviction.ARC,
                 chance(0.2) ? 2 : 0,
                 1 + random.nextInt(50),
                 chance(0.5),
                 chance(0.7));
-        HostPages pages = executor.allocateHostPages(1 + random.nextInt(chance(0.5) ? 10 : 200));
+        HostPages pages = executor.allocateHostPages(1 + random.nextInt(chance(0.3) ? 10 : 300));
         StorageTier storage = chance(0.5)
                 ? new SimulatedStorage(
                         pages,
@@ -84,8 +83,9 @@ final class SimulatedCellar {
                         () -> faultsOn,
                         new Random(random.nextLong()))
                 : null;
-        return new HostMemoryConnector(
+        HostMemoryConnector connector = new HostMemoryConnector(
                 settings, layout, pages, guard(), storage, guard(), OffloadListener.NONE, clock, prefixCaching);
+        return new CheckedConnector(connector, layout.blockSize(), storage == null);
     }
 
     private TierGuard guard() {
@@ -103,7 +103,7 @@ final class SimulatedCellar {
 
             @Override
             public long timeLimitNanos() {
-                return TIME_LIMIT_NANOS;
+                return timeLimitNanos;
             }
         };
     }

@@ -6,11 +6,11 @@ import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
 import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
-import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.NoKvConnector;
 import dev.sluice.request.FailureKind;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.GenerationRequest;
+import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenEvent;
 import dev.sluice.scheduler.SchedulerLoop;
@@ -20,9 +20,11 @@ import dev.sluice.scheduler.SchedulerSettings.Policy;
 import dev.sluice.testkit.RecordingSink;
 import dev.sluice.testkit.VirtualClock;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,13 +49,17 @@ final class World {
     private final KvCache cache;
     private final ContentAudit contents;
     private final SimulatedCellar cellar;
-    private final @Nullable HostMemoryConnector connector;
+    private final @Nullable CheckedConnector connector;
     private final List<Client> clients = new ArrayList<>();
     private final List<int[]> sharedPrefixes = new ArrayList<>();
     private final double cancelRate;
     private final double stepFaultRate;
     private final double sequenceFaultRate;
     private final double resetRate;
+    private final double fullResetRate;
+    private final double shareRate;
+    private final double skipReadingRate;
+    private final double shortRate;
     private final boolean salts;
     private boolean faultsOn = true;
     private int turns;
@@ -85,9 +91,13 @@ final class World {
                 256);
         vocabulary = 2 + random.nextInt(50);
         cancelRate = chance(0.5) ? random.nextDouble() * 0.1 : 0;
-        stepFaultRate = chance(0.3) ? random.nextDouble() * 0.05 : 0;
-        sequenceFaultRate = chance(0.3) ? random.nextDouble() * 0.02 : 0;
-        resetRate = chance(0.3) ? random.nextDouble() * 0.05 : 0;
+        stepFaultRate = chance(0.3) ? random.nextDouble() * (chance(0.3) ? 0.3 : 0.05) : 0;
+        sequenceFaultRate = chance(0.3) ? random.nextDouble() * (chance(0.3) ? 0.1 : 0.02) : 0;
+        resetRate = chance(0.4) ? random.nextDouble() * (chance(0.5) ? 0.3 : 0.05) : 0;
+        fullResetRate = chance(0.5) ? 0.5 : 0.02; // seldom, so that the tiers behind the device have something to give
+        shareRate = chance(0.5) ? 0.6 : 0.95;
+        shortRate = chance(0.5) ? 0.7 : 0.2;
+        skipReadingRate = chance(0.2) ? 0.4 : 0.05;
         salts = chance(0.3);
         SplittableRandom faultSeed = new SplittableRandom(random.nextLong());
         cellar = new SimulatedCellar(random);
@@ -158,7 +168,7 @@ final class World {
     /** A reset of everything must leave nothing of before, so the model may change with it. */
     private void reset() {
         boolean preempt = chance(0.5);
-        boolean everything = chance(0.5);
+        boolean everything = chance(fullResetRate);
         boolean done = loop.resetPrefixCache(preempt, everything);
         if (preempt && !done) {
             throw new IllegalStateException("a reset that takes all blocks did not happen");
@@ -166,7 +176,7 @@ final class World {
         if (done && everything) {
             executor.changeWeights();
             contents.forget();
-        } else if (connector != null && chance(0.3)) {
+        } else if (connector != null && chance(fullResetRate)) {
             connector.reset();
         }
     }
@@ -181,7 +191,7 @@ final class World {
         }
         loop.verifyBooks();
         if (connector != null) {
-            connector.verifyBooks();
+            connector.verify();
         }
         ledger.verify();
         for (Client client : clients) {
@@ -193,11 +203,12 @@ final class World {
 
     private void arrive() {
         int context = settings.contextLength();
-        int promptLength = 1 + random.nextInt(chance(0.7) ? Math.max(1, context / 3) : context - 1);
+        int promptLength = 1 + random.nextInt(chance(shortRate) ? Math.max(1, context / 3) : context - 1);
         int[] prompt = randomTokens(promptLength);
-        if (chance(0.6)) {
-            int[] prefix = sharedPrefixes.get(random.nextInt(sharedPrefixes.size()));
-            System.arraycopy(prefix, 0, prompt, 0, Math.min(prefix.length, promptLength));
+        if (chance(shareRate)) {
+            int[] prefix = prefix();
+            int most = Math.min(prefix.length, promptLength);
+            System.arraycopy(prefix, 0, prompt, 0, chance(0.7) ? most : random.nextInt(most + 1)); // or parts ways
         }
         int maxTokens = 1 + random.nextInt(Math.max(1, context - promptLength));
         SamplingParams sampling = new SamplingParams.Builder()
@@ -213,7 +224,7 @@ final class World {
                 sampling,
                 random.nextInt(3),
                 salts && chance(0.5) ? "tenant" + random.nextInt(2) : null,
-                chance(0.95),
+                !chance(skipReadingRate),
                 chance(0.9) ? Integer.MAX_VALUE : random.nextInt(context),
                 now,
                 chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE,
@@ -224,6 +235,18 @@ final class World {
         if (!loop.submit(request, client.sink)) {
             throw new IllegalStateException("inbox full");
         }
+    }
+
+    /** One that many share, or, as in a conversation, what an earlier client has said and heard. */
+    private int[] prefix() {
+        if (clients.isEmpty() || chance(0.7)) {
+            return sharedPrefixes.get(random.nextInt(sharedPrefixes.size()));
+        }
+        Client earlier = clients.get(random.nextInt(clients.size()));
+        int[] prompt = earlier.request.promptTokenIds();
+        return IntStream.concat(
+                        Arrays.stream(prompt), earlier.sink.tokens().stream().mapToInt(Integer::intValue))
+                .toArray();
     }
 
     private void cancelSome() {
@@ -240,8 +263,15 @@ final class World {
     }
 
     private void judge() {
-        for (Client client : clients) {
+        for (int i = 0; i < clients.size(); i++) {
+            Client client = clients.get(i);
             client.judge(vocabulary, settings.contextLength());
+            if (connector != null) {
+                client.judgeRecord(connector.record(i + 1)); // sequences are numbered in the order of arrival
+            }
+        }
+        if (connector != null) {
+            connector.judge();
         }
         ledger.judge(clients.stream().map(client -> client.sink).toList());
     }
@@ -281,10 +311,20 @@ final class World {
             }
         }
 
+        void judgeRecord(@Nullable PrefillRecord expected) {
+            PrefillRecord record = sink.prefill();
+            if (record != null
+                    && expected != null
+                    && (record.localTokens() != expected.localTokens()
+                            || record.externalTokens() != expected.externalTokens())) {
+                throw new IllegalStateException(request.id() + " has " + record + ", was admitted with " + expected);
+            }
+        }
+
         private List<Integer> expectedTokens(int vocabulary, int context) {
             SamplingParams sampling = request.sampling();
             int[] prompt = request.promptTokenIds();
-            int[] history = java.util.Arrays.copyOf(prompt, prompt.length + sampling.maxTokens());
+            int[] history = Arrays.copyOf(prompt, prompt.length + sampling.maxTokens());
             List<Integer> expected = new ArrayList<>();
             int length = prompt.length;
             int current = weights.isEmpty() ? 0 : weights.getLast();
