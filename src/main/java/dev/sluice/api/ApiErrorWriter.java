@@ -37,7 +37,8 @@ final class ApiErrorWriter {
         if (error.status() == 401) {
             headers.set(HttpHeaders.WWW_AUTHENTICATE, "Bearer");
         }
-        if ("draining".equals(error.code())) {
+        boolean bodyUnread = error.status() == 408 || error.status() == 413; // its rest must not be taken for a request
+        if (bodyUnread || "draining".equals(error.code())) {
             headers.set(HttpHeaders.CONNECTION, "close");
         }
         byte[] body = body(error);

@@ -37,7 +37,7 @@ public final class ApiKeyFilter implements WebFilter, Ordered {
 
     @Override
     public int getOrder() {
-        return HIGHEST_PRECEDENCE + 2;
+        return HIGHEST_PRECEDENCE + 3;
     }
 
     @Override

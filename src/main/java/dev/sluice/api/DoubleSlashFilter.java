@@ -11,7 +11,7 @@ public final class DoubleSlashFilter implements WebFilter, Ordered {
 
     @Override
     public int getOrder() {
-        return HIGHEST_PRECEDENCE + 1; // before anything decides by path
+        return HIGHEST_PRECEDENCE + 2; // before anything decides by path
     }
 
     @Override

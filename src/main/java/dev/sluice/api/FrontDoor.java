@@ -89,7 +89,7 @@ public final class FrontDoor {
     }
 
     private Mono<ServerResponse> answer(ServerRequest request, BiFunction<Open, byte[], Object> work) {
-        return opened().flatMap(door -> JsonBody.read(request, limits.bodyBytes())
+        return opened().flatMap(door -> JsonBody.read(request, limits)
                 .publishOn(textWorkers)
                 .map(body -> work.apply(door, body))
                 .flatMap(FrontDoor::json));
@@ -97,7 +97,7 @@ public final class FrontDoor {
 
     private Mono<ServerResponse> generate(
             ServerRequest request, String prefix, BiFunction<CallReader, byte[], GenerationCall> read) {
-        return opened().flatMap(door -> JsonBody.read(request, limits.bodyBytes())
+        return opened().flatMap(door -> JsonBody.read(request, limits)
                 .publishOn(textWorkers)
                 .map(body -> read.apply(door.reader(), body))
                 .flatMap(call -> {

@@ -1,5 +1,6 @@
 package dev.sluice.api;
 
+import java.time.Duration;
 import java.util.Locale;
 import org.springframework.core.io.buffer.DataBufferLimitException;
 import org.springframework.core.io.buffer.DataBufferUtils;
@@ -33,8 +34,9 @@ final class JsonBody {
 
     private JsonBody() {}
 
-    /** The bytes of the body; an error if they are too many, compressed, or not declared as JSON. */
-    static Mono<byte[]> read(ServerRequest request, int bytesMax) {
+    /** The bytes of the body; an error if they are too many, too slow, compressed, or not declared as JSON. */
+    static Mono<byte[]> read(ServerRequest request, RequestLimits limits) {
+        int bytesMax = limits.bodyBytes();
         HttpHeaders headers = request.headers().asHttpHeaders();
         if (headers.getContentLength() > bytesMax) {
             return Mono.error(tooLarge(bytesMax));
@@ -58,6 +60,7 @@ final class JsonBody {
                     return bytes;
                 })
                 .onErrorMap(DataBufferLimitException.class, e -> tooLarge(bytesMax))
+                .timeout(limits.readTimeout(), Mono.error(() -> tooSlow(limits.readTimeout())))
                 .defaultIfEmpty(new byte[0]);
     }
 
@@ -70,6 +73,12 @@ final class JsonBody {
 
     private static ApiException tooLarge(int bytesMax) {
         return ApiError.invalidRequest(413, "request_too_large", "the body may have at most " + bytesMax + " bytes")
+                .asException();
+    }
+
+    private static ApiException tooSlow(Duration limit) {
+        return ApiError.invalidRequest(
+                        408, "request_timeout", "the body did not arrive within " + limit.toMillis() + " ms")
                 .asException();
     }
 

@@ -6,6 +6,7 @@ import java.time.Duration;
  * What a request may ask for at most.
  *
  * @param bodyBytes largest body
+ * @param readTimeout longest time from a request's head to the end of its body
  * @param choices largest {@code n}
  * @param prompts most prompts in one completions call
  * @param sequences most sequences (prompts times {@code n}) in one call
@@ -15,6 +16,7 @@ import java.time.Duration;
  */
 public record RequestLimits(
         int bodyBytes,
+        Duration readTimeout,
         int choices,
         int prompts,
         int sequences,

@@ -1,6 +1,7 @@
 package dev.sluice.config;
 
 import dev.sluice.admission.AdmissionControl;
+import dev.sluice.api.AmbiguousHeadFilter;
 import dev.sluice.api.ApiErrorHandler;
 import dev.sluice.api.ApiKeyFilter;
 import dev.sluice.api.ApiRoutes;
@@ -21,6 +22,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.boot.reactor.netty.NettyReactiveWebServerFactory;
+import org.springframework.boot.web.server.WebServerFactoryCustomizer;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.web.reactive.function.server.RouterFunction;
@@ -49,6 +52,7 @@ class WebConfiguration {
         SluiceProperties.Api api = properties.api();
         RequestLimits limits = new RequestLimits(
                 Math.toIntExact(api.maxBody().toBytes()),
+                api.readTimeout(),
                 api.maxChoices(),
                 api.maxPrompts(),
                 api.maxSequencesPerCall(),
@@ -84,6 +88,17 @@ class WebConfiguration {
     @Bean
     ApiErrorHandler apiErrorHandler() {
         return new ApiErrorHandler();
+    }
+
+    @Bean
+    WebServerFactoryCustomizer<NettyReactiveWebServerFactory> slowHeads(SluiceProperties properties) {
+        return server -> server.addServerCustomizers(http -> http.doOnChannelInit((observer, channel, address) ->
+                SlowHeadGuard.install(channel, properties.api().readTimeout())));
+    }
+
+    @Bean
+    AmbiguousHeadFilter ambiguousHeadFilter() {
+        return new AmbiguousHeadFilter();
     }
 
     @Bean
