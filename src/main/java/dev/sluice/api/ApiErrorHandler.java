@@ -13,6 +13,7 @@ import org.springframework.web.server.MethodNotAllowedException;
 import org.springframework.web.server.ResponseStatusException;
 import org.springframework.web.server.ServerWebExchange;
 import org.springframework.web.server.WebExceptionHandler;
+import org.springframework.web.util.DisconnectedClientHelper;
 import reactor.core.publisher.Mono;
 
 /** Turns whatever escapes a handler, on any route, into the one shape of errors. */
@@ -29,6 +30,9 @@ public final class ApiErrorHandler implements WebExceptionHandler, Ordered {
     @Override
     public Mono<Void> handle(ServerWebExchange exchange, Throwable failure) {
         ServerHttpResponse response = exchange.getResponse();
+        if (DisconnectedClientHelper.isClientDisconnectedException(failure)) {
+            return Mono.empty(); // nobody is there to be told, and nothing has gone wrong here
+        }
         if (response.isCommitted()) {
             return Mono.error(failure);
         }
