@@ -14,6 +14,7 @@ import dev.sluice.model.ModelFormatException;
 import dev.sluice.model.ModelSpec;
 import dev.sluice.model.WeightMap;
 import dev.sluice.request.TokenLogprobs;
+import dev.sluice.runtime.SystemClock;
 import dev.sluice.sampling.Sampler;
 import java.lang.foreign.Arena;
 import java.util.List;
@@ -83,7 +84,7 @@ public final class CpuExecutor implements ModelExecutor {
             DecoderWeights packed = DecoderWeights.load(model, new MatrixPacker(weights, memory, workers));
             decoder = new DecoderForward(model, packed, layout, memory, ops, workers, rowsMax, samplesMax);
             pass = new Pass(rowsMax);
-            copies = new BlockCopies(decoder.arena(), 0, memory);
+            copies = new BlockCopies(decoder.arena(), 0, memory, new SystemClock());
             check = new PlanCheck(model, layout, contextLength);
             samplers = new Sampler[settings.threads()];
             for (int i = 0; i < samplers.length; i++) {
@@ -138,7 +139,7 @@ public final class CpuExecutor implements ModelExecutor {
     public HostPages allocateHostPages(int count) {
         requireOpen();
         try {
-            copies = new BlockCopies(decoder.arena(), count, memory);
+            copies = new BlockCopies(decoder.arena(), count, memory, new SystemClock());
         } catch (OutOfMemoryError e) {
             throw new ExecutorException(ExecutorException.Scope.DEVICE, "no memory for " + count + " host pages", e);
         }
@@ -224,6 +225,7 @@ public final class CpuExecutor implements ModelExecutor {
     public void close() {
         if (!closed) {
             closed = true;
+            copies.close();
             workers.close();
             memory.close();
         }
