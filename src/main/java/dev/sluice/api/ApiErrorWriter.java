@@ -37,7 +37,7 @@ final class ApiErrorWriter {
         if (error.status() == 401) {
             headers.set(HttpHeaders.WWW_AUTHENTICATE, "Bearer");
         }
-        boolean bodyUnread = error.status() == 408 || error.status() == 413; // its rest must not be taken for a request
+        boolean bodyUnread = error.status() == 408; // its rest must not be taken for a request, should it still come
         if (bodyUnread || "draining".equals(error.code())) {
             headers.set(HttpHeaders.CONNECTION, "close");
         }
