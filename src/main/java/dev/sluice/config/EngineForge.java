@@ -24,7 +24,7 @@ final class EngineForge {
 
     private final CompletableFuture<Model> model = new CompletableFuture<>();
     private final CompletableFuture<ModelExecutor> executor = new CompletableFuture<>();
-    private final LoadProgress progress = new LoadProgress(new SystemClock());
+    private final LoadProgress progress = LoadProgress.ofProcess(new SystemClock());
 
     /** Registered in {@code META-INF/spring.factories}. */
     static final class Initializer implements ApplicationContextInitializer<ConfigurableApplicationContext> {

@@ -24,7 +24,7 @@ class WatchdogTest {
     private final ListAppender<ILoggingEvent> log = new ListAppender<>();
     private final Logger logger = (Logger) LoggerFactory.getLogger(Watchdog.class);
     private final Watchdog watchdog = new Watchdog(this::snapshot, clock, LIMIT);
-    private final EngineState state = new EngineState(new LoadProgress(new SystemClock()));
+    private final EngineState state = new EngineState(new LoadProgress(new SystemClock(), null));
     private long lastTurn = clock.monotonicNanos();
     private int failedSteps;
 
@@ -109,7 +109,7 @@ class WatchdogTest {
 
     @Test
     void anEngineThatStillLoadsIsAliveAndNotReady() {
-        EngineState loading = new EngineState(new LoadProgress(new SystemClock()));
+        EngineState loading = new EngineState(new LoadProgress(new SystemClock(), null));
         assertThat(loading.isReady()).isFalse();
         assertThat(loading.isAlive()).isTrue();
     }
