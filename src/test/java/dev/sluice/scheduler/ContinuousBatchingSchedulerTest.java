@@ -53,6 +53,10 @@ class ContinuousBatchingSchedulerTest {
         private final SimulatedExecutor simulator = new SimulatedExecutor(
                 SimulatedExecutor.spec(VOCABULARY, LAYOUT.usableBlocks() * LAYOUT.blockSize(), LAYOUT), FaultPlan.NONE);
         private final CountDownLatch time = new CountDownLatch(1);
+
+        /** Before it, no step begins; open unless a test replaces it. */
+        private volatile CountDownLatch gate = new CountDownLatch(0);
+
         private volatile @Nullable Throwable doom;
         private int steps;
 
@@ -63,19 +67,24 @@ class ContinuousBatchingSchedulerTest {
 
         @Override
         public PendingStep submit(StepPlan plan) {
+            await(gate);
             Throwable end = doom;
             if (end == null || ++steps <= 3) {
                 return simulator.submit(plan);
             }
-            try {
-                time.await();
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-            }
+            await(time);
             if (end instanceof Error error) {
                 throw error;
             }
             throw (RuntimeException) end;
+        }
+
+        private static void await(CountDownLatch latch) {
+            try {
+                latch.await();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
         }
 
         @Override
@@ -171,9 +180,9 @@ class ContinuousBatchingSchedulerTest {
         }
         sinks.getFirst().firstToken.await();
         executor.time.countDown();
-        assertThat(death.get(2, TimeUnit.SECONDS)).isSameAs(cause);
+        assertThat(death.get(30, TimeUnit.SECONDS)).isSameAs(cause);
         for (EndingSink sink : sinks) {
-            assertThat(sink.end.await(2, TimeUnit.SECONDS)).isTrue();
+            assertThat(sink.end.await(30, TimeUnit.SECONDS)).isTrue();
             assertThat(sink.terminal()).isInstanceOf(TokenEvent.Failed.class);
         }
         assertThat(scheduler.isAlive()).isFalse();
@@ -184,6 +193,7 @@ class ContinuousBatchingSchedulerTest {
     @Test
     void aReaderThatThrowsAtTheEndKeepsTheDeathFromNobody() throws Exception {
         executor.doom = new ExecutorException(Scope.DEVICE, "the device is gone");
+        executor.gate = new CountDownLatch(1); // or the first one might run into its doom alone
         scheduler.start();
         EndingSink running = new EndingSink();
         scheduler.submit(request("throws", 200), event -> {
@@ -193,10 +203,11 @@ class ContinuousBatchingSchedulerTest {
             return true;
         });
         scheduler.submit(request("listens", 200), running);
+        executor.gate.countDown();
         running.firstToken.await();
         executor.time.countDown();
-        assertThat(death.get(2, TimeUnit.SECONDS)).hasMessage("the device is gone");
-        assertThat(running.end.await(2, TimeUnit.SECONDS)).isTrue();
+        assertThat(death.get(30, TimeUnit.SECONDS)).hasMessage("the device is gone");
+        assertThat(running.end.await(30, TimeUnit.SECONDS)).isTrue();
     }
 
     @Test
@@ -206,7 +217,7 @@ class ContinuousBatchingSchedulerTest {
         scheduler.submit(request("a", 200), sink);
         scheduler.close();
         scheduler.close();
-        assertThat(sink.end.await(2, TimeUnit.SECONDS)).isTrue();
+        assertThat(sink.end.await(30, TimeUnit.SECONDS)).isTrue();
         assertThat(death).isNotDone();
         assertThat(scheduler.submit(request("late", 1), new EndingSink())).isFalse();
     }
@@ -214,16 +225,16 @@ class ContinuousBatchingSchedulerTest {
     @Test
     void aResetIsAnsweredByALoopThatRunsAndByOneThatHasEnded() throws Exception {
         scheduler.start();
-        assertThat(scheduler.resetPrefixCache(false, true).get(2, TimeUnit.SECONDS))
+        assertThat(scheduler.resetPrefixCache(false, true).get(30, TimeUnit.SECONDS))
                 .isTrue();
         EndingSink sink = new EndingSink();
         scheduler.submit(request("a", 200), sink);
-        assertThat(scheduler.resetPrefixCache(true, true).get(2, TimeUnit.SECONDS))
+        assertThat(scheduler.resetPrefixCache(true, true).get(30, TimeUnit.SECONDS))
                 .isTrue();
-        assertThat(sink.end.await(2, TimeUnit.SECONDS)).isTrue();
+        assertThat(sink.end.await(30, TimeUnit.SECONDS)).isTrue();
         assertThat(sink.terminal()).isEqualTo(new TokenEvent.Finished(FinishReason.LENGTH, -1));
         scheduler.close();
-        assertThat(scheduler.resetPrefixCache(true, true).get(2, TimeUnit.SECONDS))
+        assertThat(scheduler.resetPrefixCache(true, true).get(30, TimeUnit.SECONDS))
                 .isFalse();
     }
 
