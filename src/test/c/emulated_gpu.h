@@ -27,7 +27,7 @@
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
-#define __align__(n) alignas(n)
+#define __align__(n) __attribute__((aligned(n)))
 // Thread-local, because the range of a library's thread-local variables can be asked for, and poisoned.
 #define __shared__ static thread_local
 

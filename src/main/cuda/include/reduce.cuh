@@ -35,3 +35,44 @@ __device__ __forceinline__ float block_sum(float v) {
     __syncthreads(); // the parts are free again
     return v;
 }
+
+/** The largest over the block, in every thread; as block_sum. */
+__device__ __forceinline__ u64 block_max(u64 v) {
+    __shared__ u64 parts[WARP];
+#pragma unroll
+    for (int by = WARP / 2; by > 0; by /= 2) {
+        v = max(v, __shfl_xor_sync(ALL_LANES, v, by));
+    }
+    if (threadIdx.x % WARP == 0) {
+        parts[threadIdx.x / WARP] = v;
+    }
+    __syncthreads();
+    u32 warps = blockDim.x / WARP;
+    v = threadIdx.x % WARP < warps ? parts[threadIdx.x % WARP] : 0;
+#pragma unroll
+    for (int by = WARP / 2; by > 0; by /= 2) {
+        v = max(v, __shfl_xor_sync(ALL_LANES, v, by));
+    }
+    __syncthreads();
+    return v;
+}
+
+/** The sum of integers over the block, in every thread; as block_sum. */
+__device__ __forceinline__ u64 block_count(u64 v) {
+    __shared__ u64 total;
+#pragma unroll
+    for (int by = WARP / 2; by > 0; by /= 2) {
+        v += __shfl_xor_sync(ALL_LANES, v, by);
+    }
+    if (threadIdx.x == 0) {
+        total = 0;
+    }
+    __syncthreads();
+    if (threadIdx.x % WARP == 0) {
+        atomicAdd(&total, v); // integers: the order does not matter
+    }
+    __syncthreads();
+    v = total;
+    __syncthreads();
+    return v;
+}
