@@ -1,0 +1,326 @@
+/*
+ * A GPU made of a host thread: enough of CUDA C++ for g++ to compile the kernels of src/main/cuda and run them.
+ *
+ * Blocks run one after another. Each thread of a block is a fiber with its own stack; it runs until it meets its block
+ * (__syncthreads), its warp (__syncwarp, shuffles, mma) or its end. What this finds that a GPU would hide or hang on:
+ *   - a barrier that some threads of the block or warp do not reach, or reach at another line;
+ *   - shared memory read before it is written: it is poisoned with 0xFF (NaN in every format) for every block;
+ *   - a missing barrier: threads run in ascending, descending or strided order, another one for each block;
+ *   - a missing wait for an asynchronous copy: the target is poisoned when the copy is issued, filled when waited for;
+ *   - writes behind the end of dynamic shared memory.
+ * What it cannot find: races that none of the three orders shows, anything about speed, alignment, caches.
+ * One launch at a time in the whole process.
+ */
+#pragma once
+#include <csetjmp>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <link.h>
+#include <ucontext.h>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+#define __align__(n) __attribute__((aligned(n)))
+// Thread-local, because the range of a library's thread-local variables can be asked for, and poisoned.
+#define __shared__ static thread_local
+
+struct uint3 { unsigned x, y, z; };
+struct dim3 {
+    unsigned x, y, z;
+    dim3(unsigned x_ = 1, unsigned y_ = 1, unsigned z_ = 1) : x(x_), y(y_), z(z_) {}
+};
+struct float2 { float x, y; };
+struct alignas(8) uint2 { unsigned x, y; };
+struct alignas(16) uint4 { unsigned x, y, z, w; };
+struct alignas(16) float4 { float x, y, z, w; };
+inline float2 make_float2(float x, float y) { return {x, y}; }
+inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
+
+inline uint3 threadIdx, blockIdx;
+inline dim3 blockDim, gridDim;
+
+namespace emulated {
+
+constexpr int MAX_THREADS = 1024, WARP = 32;
+constexpr size_t STACK = 128 << 10, SHARED_MAX = 256 << 10, GUARD = 4 << 10;
+constexpr unsigned char POISON = 0xFF;
+
+enum State { READY, AT_BLOCK, AT_WARP, ENDED };
+struct Copy { void* to; const void* from; int bytes, size, group; };
+struct Fiber {
+    ucontext_t start;
+    jmp_buf where;
+    char* stack = nullptr;
+    State state;
+    bool started;
+    int line, committed;
+    std::vector<Copy> copies;
+};
+struct Warp { int count, line; void* lanes[WARP]; };
+
+inline Fiber fibers[MAX_THREADS];
+inline Warp warps[MAX_THREADS / WARP];
+inline jmp_buf scheduler;
+inline ucontext_t home;
+inline int current, threads, launches, inOrder;
+inline char message[512];
+inline void (*body)(void*);
+inline void* bodyArgument;
+inline thread_local char anchor; // makes sure that there is a range
+alignas(128) inline unsigned char dynamicShared[SHARED_MAX + GUARD];
+
+inline void fail(const char* what, int line, int other = 0) {
+    if (message[0] == 0) {
+        snprintf(message, sizeof message, "block (%u,%u,%u) thread %d line %d: %s (%d)", blockIdx.x, blockIdx.y,
+                 blockIdx.z, current, line, what, other);
+    }
+}
+
+inline void wait(State state, int line) {
+    Fiber& f = fibers[current];
+    f.state = state;
+    f.line = line;
+    if (_setjmp(f.where) == 0) {
+        _longjmp(scheduler, 1);
+    }
+}
+
+/** Meets the warp: the last lane to come runs {@code act} on what all lanes brought; then all go on. */
+template <class Act> inline void meet(int line, void* mine, Act act) {
+    int first = current / WARP * WARP;
+    int size = threads - first < WARP ? threads - first : WARP;
+    Warp& w = warps[current / WARP];
+    if (w.count == 0) {
+        w.line = line;
+    } else if (w.line != line) {
+        fail("lanes of a warp meet at different lines", line, w.line);
+    }
+    w.lanes[current % WARP] = mine;
+    if (++w.count < size) {
+        wait(AT_WARP, line);
+        return;
+    }
+    w.count = 0;
+    act(w.lanes, size);
+    for (int i = first; i < first + size; i++) {
+        fibers[i].state = READY;
+    }
+}
+
+inline void meetBlock(int line) { wait(AT_BLOCK, line); }
+
+inline void fiberMain() {
+    body(bodyArgument);
+    fibers[current].state = ENDED;
+    _longjmp(scheduler, 1);
+}
+
+inline void resume(int thread) {
+    current = thread;
+    threadIdx = {thread % blockDim.x, thread / blockDim.x % blockDim.y, thread / (blockDim.x * blockDim.y)};
+    Fiber& f = fibers[thread];
+    if (_setjmp(scheduler) != 0) {
+        return;
+    }
+    if (f.started) {
+        _longjmp(f.where, 1);
+    }
+    f.started = true;
+    if (f.stack == nullptr) {
+        f.stack = static_cast<char*>(malloc(STACK));
+    }
+    getcontext(&f.start);
+    f.start.uc_stack.ss_sp = f.stack;
+    f.start.uc_stack.ss_size = STACK;
+    f.start.uc_link = nullptr;
+    makecontext(&f.start, fiberMain, 0);
+    swapcontext(&home, &f.start);
+}
+
+/** The n-th thread to run in this block: ascending, descending, or every 37th. */
+inline int inTurn(int n) {
+    switch (inOrder) {
+        case 0: return n;
+        case 1: return threads - 1 - n;
+        default: return threads % 37 == 0 ? n : static_cast<int>(37LL * n % threads);
+    }
+}
+
+/** Lets waiting threads pass their barrier if all have come; false if the block is done or stuck. */
+inline bool release() {
+    int counts[4] = {0, 0, 0, 0};
+    int line = 0;
+    for (int i = 0; i < threads; i++) {
+        counts[fibers[i].state]++;
+        if (fibers[i].state == AT_BLOCK) {
+            if (line != 0 && line != fibers[i].line) {
+                fail("threads of a block meet at different barriers", line, fibers[i].line);
+            }
+            line = fibers[i].line;
+        }
+    }
+    if (counts[AT_BLOCK] == threads) {
+        for (int i = 0; i < threads; i++) {
+            fibers[i].state = READY;
+        }
+        return true;
+    }
+    if (counts[AT_BLOCK] > 0) {
+        fail("threads did not reach the block's barrier", line, threads - counts[AT_BLOCK]);
+    } else if (counts[AT_WARP] > 0) {
+        fail("lanes did not meet their warp", fibers[current].line, threads - counts[AT_WARP]);
+    }
+    return false;
+}
+
+inline int poisonStaticShared(dl_phdr_info* library, size_t, void*) {
+    char* from = static_cast<char*>(library->dlpi_tls_data);
+    for (int i = 0; from != nullptr && i < library->dlpi_phnum; i++) {
+        const auto& header = library->dlpi_phdr[i];
+        if (header.p_type == PT_TLS && &anchor >= from && &anchor < from + header.p_memsz) {
+            memset(from, POISON, header.p_memsz);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+inline void runBlock(size_t sharedBytes) {
+    memset(dynamicShared, POISON, sharedBytes + GUARD);
+    anchor = 0;
+    dl_iterate_phdr(poisonStaticShared, nullptr);
+    for (int i = 0; i < threads; i++) {
+        fibers[i].state = READY;
+        fibers[i].started = false;
+        fibers[i].committed = 0;
+        fibers[i].copies.clear();
+        warps[i / WARP].count = 0;
+    }
+    do {
+        for (bool progress = true; progress && message[0] == 0;) {
+            progress = false;
+            for (int i = 0; i < threads; i++) {
+                int thread = inTurn(i);
+                if (fibers[thread].state == READY) {
+                    resume(thread);
+                    progress = true;
+                }
+            }
+        }
+    } while (message[0] == 0 && release());
+    for (size_t i = 0; i < GUARD; i++) {
+        if (dynamicShared[sharedBytes + i] != POISON) {
+            fail("write behind dynamic shared memory, offset", 0, static_cast<int>(sharedBytes + i));
+        }
+    }
+}
+
+/** Runs a kernel; returns null, or what went wrong. */
+template <class Kernel> const char* launch(dim3 grid, dim3 block, size_t sharedBytes, Kernel kernel) {
+    message[0] = 0;
+    gridDim = grid;
+    blockDim = block;
+    threads = static_cast<int>(block.x * block.y * block.z);
+    body = [](void* k) { (*static_cast<Kernel*>(k))(); };
+    bodyArgument = &kernel;
+    if (threads > MAX_THREADS || sharedBytes > SHARED_MAX) {
+        return "a block too large";
+    }
+    inOrder = launches++ % 3;
+    for (unsigned z = 0; z < grid.z; z++) {
+        for (unsigned y = 0; y < grid.y; y++) {
+            for (unsigned x = 0; x < grid.x && message[0] == 0; x++) {
+                blockIdx = {x, y, z};
+                runBlock(sharedBytes);
+                inOrder = (inOrder + 1) % 3;
+            }
+        }
+    }
+    return message[0] == 0 ? nullptr : message;
+}
+
+template <class T> struct Exchange { T value, result; int source; };
+
+template <class T, class Pick> T exchange(int line, T value, Pick pick) {
+    Exchange<T> e{value, value, pick(current % WARP)};
+    meet(line, &e, [](void** lanes, int size) {
+        for (int i = 0; i < size; i++) {
+            auto* mine = static_cast<Exchange<T>*>(lanes[i]);
+            int from = mine->source;
+            mine->result = from < size ? static_cast<Exchange<T>*>(lanes[from])->value : mine->value;
+        }
+    });
+    return e.result;
+}
+
+inline unsigned ballot(int line, bool vote) {
+    struct Vote { bool mine; unsigned all; } v{vote, 0};
+    meet(line, &v, [](void** lanes, int size) {
+        unsigned all = 0;
+        for (int i = 0; i < size; i++) {
+            all |= static_cast<unsigned>(static_cast<Vote*>(lanes[i])->mine) << i;
+        }
+        for (int i = 0; i < size; i++) {
+            static_cast<Vote*>(lanes[i])->all = all;
+        }
+    });
+    return v.all;
+}
+
+inline void copyAsync(void* to, const void* from, int bytes, int size) {
+    memset(to, POISON, size);
+    fibers[current].copies.push_back({to, from, bytes, size, fibers[current].committed});
+}
+
+inline void commitCopies() { fibers[current].committed++; }
+
+inline void waitForCopies(int pending) {
+    Fiber& f = fibers[current];
+    size_t kept = 0;
+    for (const Copy& c : f.copies) {
+        if (c.group < f.committed - pending) {
+            memset(c.to, 0, c.size);
+            memcpy(c.to, c.from, c.bytes);
+        } else {
+            f.copies[kept++] = c;
+        }
+    }
+    f.copies.resize(kept);
+}
+
+} // namespace emulated
+
+#define __syncthreads() emulated::meetBlock(__LINE__)
+#define __syncwarp() emulated::meet(__LINE__, nullptr, [](void**, int) {})
+#define __shfl_xor_sync(mask, v, other) emulated::exchange(__LINE__, v, [=](int lane) { return lane ^ (other); })
+#define __shfl_down_sync(mask, v, by) emulated::exchange(__LINE__, v, [=](int lane) { return lane + (by); })
+#define __shfl_sync(mask, v, source) emulated::exchange(__LINE__, v, [=](int) { return (source) % 32; })
+#define __ballot_sync(mask, vote) emulated::ballot(__LINE__, vote)
+
+template <class T> inline T __ldg(const T* p) { return *p; }
+template <class To, class From> inline To bitsAs(From v) {
+    static_assert(sizeof(To) == sizeof(From));
+    To to;
+    memcpy(&to, &v, sizeof to);
+    return to;
+}
+inline float __uint_as_float(unsigned v) { return bitsAs<float>(v); }
+inline unsigned __float_as_uint(float v) { return bitsAs<unsigned>(v); }
+inline float rsqrtf(float v) { return 1 / sqrtf(v); }
+inline float __expf(float v) { return expf(v); }
+inline float __sinf(float v) { return sinf(v); }
+inline float __cosf(float v) { return cosf(v); }
+inline float __fdividef(float a, float b) { return a / b; }
+inline int __ffs(unsigned v) { return __builtin_ffs(static_cast<int>(v)); }
+inline int __popc(unsigned v) { return __builtin_popcount(v); }
+template <class T> inline T atomicAdd(T* at, T v) { T old = *at; *at = old + v; return old; }
+template <class T> inline T atomicOr(T* at, T v) { T old = *at; *at = old | v; return old; }
+template <class T> inline T min(T a, T b) { return b < a ? b : a; }
+template <class T> inline T max(T a, T b) { return a < b ? b : a; }

@@ -1,0 +1,145 @@
+/*
+ * All kernels of src/main/cuda for the GPU of emulated_gpu.h, behind one function that is called as the driver's launch is:
+ * a name, a grid, a block, dynamic shared memory and an array of pointers to the arguments.
+ *
+ *   g++ -O2 -std=c++17 -shared -fPIC -DSLUICE_EMULATED -Isrc/test/c -Isrc/main/cuda/include -Isrc/main/cuda/kernels ...
+ */
+#include "attention.cuh"
+#include "gemm_step.cuh"
+#include "ranking.cuh"
+#include "split.cuh"
+#include <utility>
+
+// Each file is a translation unit of its own on a GPU; here a namespace.
+namespace embed_file {
+#include "embed.cu"
+}
+namespace rms_norm_file {
+#include "rms_norm.cu"
+}
+namespace silu_mul_file {
+#include "silu_mul.cu"
+}
+namespace rope_and_cache_file {
+#include "rope_and_cache.cu"
+}
+namespace copy_blocks_file {
+#include "copy_blocks.cu"
+}
+namespace decode_file {
+#include "paged_attention_decode.cu"
+}
+namespace prefill_file {
+#include "paged_attention_prefill.cu"
+}
+namespace gemm_file {
+#include "gemm.cu"
+}
+namespace gemm_skinny_file {
+#include "gemm_skinny.cu"
+}
+namespace penalties_file {
+#include "penalties.cu"
+}
+namespace sample_file {
+#include "sample.cu"
+}
+
+template <class... A, size_t... I>
+static const char* launch(
+    void (*kernel)(A...), dim3 grid, unsigned block, size_t shared, void** arguments, std::index_sequence<I...>) {
+    return emulated::launch(grid, block, shared, [=] { kernel(*static_cast<A*>(arguments[I])...); });
+}
+
+template <class... A>
+static const char* launch(void (*kernel)(A...), dim3 grid, unsigned block, size_t shared, void** arguments) {
+    return launch(kernel, grid, block, shared, arguments, std::index_sequence_for<A...>());
+}
+
+// Kernels that are wrong on purpose: what the emulation must see.
+static void without_barrier(int* out) {
+    __shared__ int cell[64];
+    cell[threadIdx.x] = threadIdx.x;
+    out[threadIdx.x] = cell[63 - threadIdx.x];
+}
+
+static void with_skipped_barrier(int* out) {
+    if (threadIdx.x != 5) {
+        __syncthreads();
+    }
+    out[threadIdx.x] = 1;
+}
+
+static void with_skipped_shuffle(int* out) {
+    int v = threadIdx.x;
+    if (threadIdx.x != 5) {
+        v = __shfl_xor_sync(ALL_LANES, v, 1);
+    }
+    __syncthreads();
+    out[threadIdx.x] = v;
+}
+
+static void without_wait(int* out) {
+    __shared__ __align__(16) int cell[4];
+    if (threadIdx.x == 0) {
+        copy_async_16(cell, out, true);
+        commit_copies();
+    }
+    __syncthreads();
+    out[4 + threadIdx.x] = cell[threadIdx.x % 4];
+}
+
+static void beyond_shared(int* out) {
+    SLUICE_DYNAMIC_SHARED(shared);
+    shared[threadIdx.x] = 1;
+    out[threadIdx.x] = 1;
+}
+
+/** Null if all went well, else what went wrong; null names no kernel: "no such kernel". */
+extern "C" const char* emulated_launch(
+    const char* name, unsigned x, unsigned y, unsigned z, unsigned block, unsigned shared, void** arguments) {
+#define KERNEL(file, kernel)                                                                                           \
+    if (strcmp(name, #kernel) == 0) {                                                                                  \
+        return launch(file::kernel, dim3(x, y, z), block, shared, arguments);                                          \
+    }
+#define BOTH(file, before, after) KERNEL(file, before##bf16##after) KERNEL(file, before##fp16##after)
+    KERNEL(embed_file, embed_16bit)
+    BOTH(rms_norm_file, rms_norm_, )
+    BOTH(rms_norm_file, add_rms_norm_, )
+    BOTH(silu_mul_file, silu_mul_, )
+    BOTH(rope_and_cache_file, rope_and_cache_, )
+    KERNEL(copy_blocks_file, gather_blocks)
+    KERNEL(copy_blocks_file, scatter_blocks)
+    KERNEL(copy_blocks_file, copy_blocks)
+    KERNEL(decode_file, paged_attention_decode_bf16_16)
+    KERNEL(decode_file, paged_attention_decode_bf16_32)
+    BOTH(decode_file, paged_attention_decode_, _64)
+    BOTH(decode_file, paged_attention_decode_, _128)
+    BOTH(decode_file, paged_attention_reduce_, )
+    KERNEL(prefill_file, paged_attention_prefill_bf16_16)
+    KERNEL(prefill_file, paged_attention_prefill_bf16_32)
+    BOTH(prefill_file, paged_attention_prefill_, _64)
+    BOTH(prefill_file, paged_attention_prefill_, _128)
+    BOTH(gemm_file, gemm_64x64_, )
+    BOTH(gemm_file, gemm_64x64_, _f32)
+    BOTH(gemm_file, gemm_128x128_, )
+    BOTH(gemm_file, gemm_128x128_, _f32)
+    BOTH(gemm_skinny_file, gemm_skinny8_, )
+    BOTH(gemm_skinny_file, gemm_skinny8_, _f32)
+    BOTH(gemm_skinny_file, gemm_skinny16_, )
+    BOTH(gemm_skinny_file, gemm_skinny16_, _f32)
+    KERNEL(penalties_file, adjust_logits)
+    KERNEL(penalties_file, record_tokens)
+    KERNEL(sample_file, sample_greedy)
+    KERNEL(sample_file, sample)
+#define WRONG(kernel)                                                                                                  \
+    if (strcmp(name, #kernel) == 0) {                                                                                  \
+        return launch(kernel, dim3(x, y, z), block, shared, arguments);                                                \
+    }
+    WRONG(without_barrier)
+    WRONG(with_skipped_barrier)
+    WRONG(with_skipped_shuffle)
+    WRONG(without_wait)
+    WRONG(beyond_shared)
+    return "no such kernel";
+}
