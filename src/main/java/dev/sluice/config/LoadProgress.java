@@ -5,7 +5,6 @@ import dev.sluice.runtime.Clock;
 import java.io.Console;
 import java.io.PrintWriter;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -38,9 +37,10 @@ final class LoadProgress implements DownloadProgress {
     }
 
     /** With a bar if the process has a terminal. */
+    @SuppressWarnings("SystemConsoleNull") // in JDK 25 it is null again when input or output are redirected
     static LoadProgress ofProcess(Clock clock) {
-        Console console = Objects.requireNonNull(System.console()); // never null since JDK 22
-        return new LoadProgress(clock, console.isTerminal() ? console.writer() : null);
+        Console console = System.console();
+        return new LoadProgress(clock, console != null && console.isTerminal() ? console.writer() : null);
     }
 
     /** Share of the model's bytes that are there, 0 to 1. */

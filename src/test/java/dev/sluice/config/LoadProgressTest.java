@@ -39,6 +39,13 @@ class LoadProgressTest {
     }
 
     @Test
+    void aProcessWithoutATerminalHasNoBar() {
+        LoadProgress ofTests = LoadProgress.ofProcess(clock); // their output is redirected
+        ofTests.advanced("config.json", 0, 1, 1, 2);
+        assertThat(ofTests.share()).isEqualTo(0.5);
+    }
+
+    @Test
     void elsewhereNothingIsDrawn() {
         LoadProgress logged = new LoadProgress(clock, null);
         logged.advanced("config.json", 0, 1, 0, 0);
