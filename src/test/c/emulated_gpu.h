@@ -243,6 +243,7 @@ template <class Kernel> const char* launch(dim3 grid, dim3 block, size_t sharedB
             }
         }
     }
+    bodyArgument = nullptr;
     return message[0] == 0 ? nullptr : message;
 }
 
