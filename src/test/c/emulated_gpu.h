@@ -8,8 +8,10 @@
  *   - a missing barrier: each warp runs as far ahead of the others as its barriers allow, in ascending, descending or
  *     strided order, another one for each block, and each lane as far ahead as its warp allows;
  *   - a missing wait for an asynchronous copy: the target is poisoned when the copy is issued, filled when waited for;
+ *   - asynchronous copies and loads of tiles at addresses that are no multiple of 16;
  *   - writes behind the end of dynamic shared memory.
- * What it cannot find: races that none of the three orders shows, anything about speed, alignment, caches.
+ * What it cannot find: a missing __syncwarp where a shuffle or a product stands in for it, races that none of the three
+ * orders shows, other misaligned accesses, how the hardware rounds inside a product, anything about speed.
  * One launch at a time in the whole process.
  */
 #pragma once
@@ -285,7 +287,15 @@ inline unsigned ballot(int line, bool vote) {
     return v.all;
 }
 
+inline void checkAligned(const void* address, int line) {
+    if (reinterpret_cast<uintptr_t>(address) % 16 != 0) {
+        fail("an address that is no multiple of 16", line);
+    }
+}
+
 inline void copyAsync(void* to, const void* from, int bytes, int size) {
+    checkAligned(to, 0);
+    checkAligned(from, 0);
     memset(to, POISON, size);
     fibers[current].copies.push_back({to, from, bytes, size, fibers[current].committed});
 }
