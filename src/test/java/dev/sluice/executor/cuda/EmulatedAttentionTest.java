@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.executor.cuda.Numbers.Format;
 import java.util.Arrays;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -271,6 +272,30 @@ class EmulatedAttentionTest {
             }
         }
         out.assertClose(expected, error(format));
+    }
+
+    /** Shapes of no particular kind; {@code -Dkernel.cases=1000} tries more of them. */
+    @Test
+    void sequencesOfAnyShape() {
+        int[] dims = {16, 32, 64, 128};
+        for (int i = 0; i < Integer.getInteger("kernel.cases", 20); i++) {
+            int dim = dims[random.nextInt(4)];
+            Format format = dim >= 64 && random.nextBoolean() ? Format.FP16 : Format.BF16;
+            int kvHeads = 1 + random.nextInt(2);
+            int heads = kvHeads * (1 + random.nextInt(random.nextInt(8) == 0 ? 20 : 5));
+            int blockSize = 16 << random.nextInt(3);
+            int window = random.nextBoolean() ? 0 : 1 + random.nextInt(150);
+            StringBuilder lengths = new StringBuilder();
+            StringBuilder counts = new StringBuilder();
+            for (int sequence = random.nextInt(3); sequence >= 0; sequence--) {
+                int length = 1 + random.nextInt(random.nextInt(3) == 0 ? 600 : 80);
+                lengths.append(length).append(' ');
+                counts.append(1 + random.nextInt(Math.min(length, 90))).append(' ');
+            }
+            oneQueryPerSequence(format, dim, heads, kvHeads, blockSize, window, lengths.toString());
+            newPositionsOfSeveralSequences(
+                    format, dim, heads, kvHeads, blockSize, window, lengths.toString(), counts.toString());
+        }
     }
 
     @ParameterizedTest

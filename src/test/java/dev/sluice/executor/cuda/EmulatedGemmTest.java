@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.executor.cuda.Numbers.Format;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -48,6 +49,20 @@ class EmulatedGemmTest {
         double error = 1e-6 * k;
         run(kernel, format, a, w, m, n, k, format).assertClose(expected, error);
         run(kernel, format, a, w, m, n, k, Format.F32).assertClose(expected, error);
+    }
+
+    /** Shapes of no particular kind; {@code -Dkernel.cases=1000} tries more of them. */
+    @Test
+    void productsOfAnyShape() {
+        String[] kernels = {"skinny8", "skinny16", "64x64", "128x128"};
+        int[] rowsMax = {8, 16, 200, 300};
+        for (int i = 0; i < Integer.getInteger("kernel.cases", 20); i++) {
+            int kernel = random.nextInt(kernels.length);
+            int m = 1 + random.nextInt(rowsMax[kernel]);
+            int n = 1 + random.nextInt(200);
+            int k = 8 * (1 + random.nextInt(random.nextInt(4) == 0 ? 200 : 20));
+            productsAreSums(kernels[kernel], random.nextBoolean() ? Format.BF16 : Format.FP16, m, n, k);
+        }
     }
 
     @ParameterizedTest

@@ -23,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 @SuppressWarnings("restricted")
 final class EmulatedGpu {
 
+    private static final String MISSING = "Kernels are not run: there is no g++ on the PATH.";
     private static final @Nullable EmulatedGpu INSTANCE = open();
 
     private final MethodHandle launch;
@@ -39,7 +40,7 @@ final class EmulatedGpu {
 
     /** Skips the test on a machine without g++. */
     static EmulatedGpu require() {
-        assumeTrue(INSTANCE != null, "kernels are not run: there is no g++ on the PATH");
+        assumeTrue(INSTANCE != null, MISSING);
         return INSTANCE;
     }
 
@@ -69,6 +70,7 @@ final class EmulatedGpu {
             }
             return new EmulatedGpu(library);
         } catch (IOException e) {
+            System.out.println(MISSING);
             return null;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
