@@ -1,9 +1,11 @@
 package dev.sluice.executor.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.sluice.executor.cuda.Numbers.Format;
 import dev.sluice.request.SamplingParams;
+import dev.sluice.request.TokenLogprobs;
 import dev.sluice.sampling.Sampler;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -256,6 +258,64 @@ class EmulatedSamplingTest {
         z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
         z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
         return z ^ (z >>> 31);
+    }
+
+    @Test
+    void logProbabilitiesAreThoseOfTheSampler() {
+        int vocabulary = 1300;
+        int rows = 4;
+        int places = 6;
+        Numbers logits = Numbers.random(Format.F32, rows * vocabulary, random, 5);
+        for (int id = 0; id < vocabulary; id += 3) { // ties, and what has been masked
+            logits.set(vocabulary + id, id % 2 == 0 ? 6 : Double.NEGATIVE_INFINITY);
+        }
+        int[] counts = {5, 6, -1, 0};
+        int[] ids = new int[rows];
+        Sampler sampler = new Sampler(vocabulary);
+        TokenLogprobs[] expected = new TokenLogprobs[rows];
+        for (int row = 0; row < rows; row++) {
+            SamplingParams params = new SamplingParams.Builder()
+                    .temperature(1)
+                    .seed(row)
+                    .logprobs(counts[row])
+                    .build();
+            ids[row] = sampler.sample(logits.toFloats(row * vocabulary, vocabulary), params, new int[0], 0, 0);
+            expected[row] = sampler.lastLogprobs();
+        }
+        Numbers chosen = Numbers.poisoned(Format.F32, rows);
+        Numbers best = Numbers.poisoned(Format.F32, rows * places);
+        Numbers bestIds = Numbers.poisoned(Format.INT, rows * places);
+        gpu.launch(
+                "logprobs",
+                rows,
+                1,
+                1,
+                1024,
+                0,
+                chosen,
+                best,
+                bestIds,
+                logits,
+                Numbers.ints(ids),
+                Numbers.ints(counts),
+                places,
+                vocabulary);
+        for (int row = 0; row < rows; row++) {
+            assertThat(Double.isNaN(chosen.get(row))).isEqualTo(counts[row] < 0);
+            if (counts[row] >= 0) {
+                assertThat(chosen.get(row)).isCloseTo(expected[row].logprob(), within(1e-5));
+            }
+            for (int place = 0; place < places; place++) {
+                int at = row * places + place;
+                if (place < counts[row]) {
+                    assertThat(bestIds.id(at)).isEqualTo(expected[row].topIds()[place]);
+                    assertThat(best.get(at)).isCloseTo(expected[row].topLogprobs()[place], within(1e-5));
+                } else {
+                    assertThat(bestIds.id(at)).isEqualTo(-1);
+                    assertThat(best.get(at)).isNaN();
+                }
+            }
+        }
     }
 
     @Test
