@@ -5,10 +5,13 @@
  * (__syncthreads), its warp (__syncwarp, shuffles, mma) or its end. What this finds that a GPU would hide or hang on:
  *   - a barrier that some threads of the block or warp do not reach, or reach at another line;
  *   - shared memory read before it is written: it is poisoned with 0xFF (NaN in every format) for every block;
- *   - a missing barrier: threads run in ascending, descending or strided order, another one for each block;
+ *   - a missing barrier: each warp runs as far ahead of the others as its barriers allow, in ascending, descending or
+ *     strided order, another one for each block, and each lane as far ahead as its warp allows;
  *   - a missing wait for an asynchronous copy: the target is poisoned when the copy is issued, filled when waited for;
+ *   - asynchronous copies and loads of tiles at addresses that are no multiple of 16;
  *   - writes behind the end of dynamic shared memory.
- * What it cannot find: races that none of the three orders shows, anything about speed, alignment, caches.
+ * What it cannot find: a missing __syncwarp where a shuffle or a product stands in for it, races that none of the three
+ * orders shows, other misaligned accesses, how the hardware rounds inside a product, anything about speed.
  * One launch at a time in the whole process.
  */
 #pragma once
@@ -144,12 +147,27 @@ inline void resume(int thread) {
     swapcontext(&home, &f.start);
 }
 
-/** The n-th thread to run in this block: ascending, descending, or every 37th. */
-inline int inTurn(int n) {
+/** The n-th of so many warps, or lanes, to run in this block: ascending, descending, or every 37th. */
+inline int inTurn(int n, int count) {
     switch (inOrder) {
         case 0: return n;
-        case 1: return threads - 1 - n;
-        default: return threads % 37 == 0 ? n : static_cast<int>(37LL * n % threads);
+        case 1: return count - 1 - n;
+        default: return count % 37 == 0 ? n : 37 * n % count;
+    }
+}
+
+/** Runs a warp as far as it comes without the others: no barrier that is missing can go unnoticed for being in step. */
+inline void runWarp(int first) {
+    int size = threads - first < WARP ? threads - first : WARP;
+    for (bool progress = true; progress && message[0] == 0;) {
+        progress = false;
+        for (int i = 0; i < size; i++) {
+            int thread = first + inTurn(i, size);
+            if (fibers[thread].state == READY) {
+                resume(thread);
+                progress = true;
+            }
+        }
     }
 }
 
@@ -204,15 +222,9 @@ inline void runBlock(size_t sharedBytes) {
         warps[i / WARP].count = 0;
     }
     do {
-        for (bool progress = true; progress && message[0] == 0;) {
-            progress = false;
-            for (int i = 0; i < threads; i++) {
-                int thread = inTurn(i);
-                if (fibers[thread].state == READY) {
-                    resume(thread);
-                    progress = true;
-                }
-            }
+        int all = (threads + WARP - 1) / WARP;
+        for (int i = 0; i < all; i++) {
+            runWarp(inTurn(i, all) * WARP);
         }
     } while (message[0] == 0 && release());
     for (size_t i = 0; i < GUARD; i++) {
@@ -243,6 +255,7 @@ template <class Kernel> const char* launch(dim3 grid, dim3 block, size_t sharedB
             }
         }
     }
+    bodyArgument = nullptr;
     return message[0] == 0 ? nullptr : message;
 }
 
@@ -274,7 +287,15 @@ inline unsigned ballot(int line, bool vote) {
     return v.all;
 }
 
+inline void checkAligned(const void* address, int line) {
+    if (reinterpret_cast<uintptr_t>(address) % 16 != 0) {
+        fail("an address that is no multiple of 16", line);
+    }
+}
+
 inline void copyAsync(void* to, const void* from, int bytes, int size) {
+    checkAligned(to, 0);
+    checkAligned(from, 0);
     memset(to, POISON, size);
     fibers[current].copies.push_back({to, from, bytes, size, fibers[current].committed});
 }

@@ -44,6 +44,9 @@ namespace penalties_file {
 namespace sample_file {
 #include "sample.cu"
 }
+namespace logprobs_file {
+#include "logprobs.cu"
+}
 
 template <class... A, size_t... I>
 static const char* launch(
@@ -132,6 +135,7 @@ extern "C" const char* emulated_launch(
     KERNEL(penalties_file, record_tokens)
     KERNEL(sample_file, sample_greedy)
     KERNEL(sample_file, sample)
+    KERNEL(logprobs_file, logprobs)
 #define WRONG(kernel)                                                                                                  \
     if (strcmp(name, #kernel) == 0) {                                                                                  \
         return launch(kernel, dim3(x, y, z), block, shared, arguments);                                                \

@@ -109,13 +109,14 @@ __device__ __forceinline__ void weigh(float (&scores)[KEYS / 8][4], Rows<HEAD_DI
         largest = fmaxf(largest, __shfl_xor_sync(ALL_LANES, largest, 1));
         largest = fmaxf(largest, __shfl_xor_sync(ALL_LANES, largest, 2));
         float shift = largest == MINUS_INFINITY ? 0 : largest * factor;
-        float rescale = exp2f(rows.largest[row] * factor - shift);
+        // One exactly if nothing changed: the difference below may be fused, and is then not zero for equal operands.
+        float rescale = largest == rows.largest[row] ? 1 : exp2_fast(rows.largest[row] * factor - shift);
         rows.largest[row] = largest;
         float sum = 0;
 #pragma unroll
         for (int n = 0; n < KEYS / 8; n++) {
-            scores[n][2 * row] = exp2f(scores[n][2 * row] * factor - shift);
-            scores[n][2 * row + 1] = exp2f(scores[n][2 * row + 1] * factor - shift);
+            scores[n][2 * row] = exp2_fast(scores[n][2 * row] * factor - shift);
+            scores[n][2 * row + 1] = exp2_fast(scores[n][2 * row + 1] * factor - shift);
             sum += scores[n][2 * row] + scores[n][2 * row + 1];
         }
         rows.sum[row] = rows.sum[row] * rescale + sum;

@@ -104,6 +104,7 @@ inline void emulated_load_tiles(void** lanes, bool transposed) {
  */
 __device__ __forceinline__ void load_tiles(u32 (&words)[4], const void* row) {
 #ifdef SLUICE_EMULATED
+    emulated::checkAligned(row, __LINE__);
     EmulatedTiles mine{static_cast<const u16*>(row), words};
     emulated::meet(__LINE__, &mine, [](void** lanes, int) { emulated_load_tiles(lanes, false); });
 #else
@@ -117,6 +118,7 @@ __device__ __forceinline__ void load_tiles(u32 (&words)[4], const void* row) {
 /** The same, each tile transposed: word j of a lane is from tile j: column g, rows 2t and 2t+1. */
 __device__ __forceinline__ void load_tiles_transposed(u32 (&words)[4], const void* row) {
 #ifdef SLUICE_EMULATED
+    emulated::checkAligned(row, __LINE__);
     EmulatedTiles mine{static_cast<const u16*>(row), words};
     emulated::meet(__LINE__, &mine, [](void** lanes, int) { emulated_load_tiles(lanes, true); });
 #else

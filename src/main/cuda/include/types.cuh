@@ -83,6 +83,17 @@ __device__ __forceinline__ float from_float<float>(float f) {
     return f;
 }
 
+/** 2^f in one instruction, with a relative error of 2^-22; zero instead of subnormal results. */
+__device__ __forceinline__ float exp2_fast(float f) {
+#ifdef SLUICE_EMULATED
+    return exp2f(f);
+#else
+    float e;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(e) : "f"(f));
+    return e;
+#endif
+}
+
 /** Two numbers in a word, the first in the lower half: as they lie in memory. */
 template <class T>
 __device__ __forceinline__ u32 pack(float first, float second) {

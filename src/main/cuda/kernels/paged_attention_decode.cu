@@ -54,7 +54,7 @@ __device__ __forceinline__ void blend_warps(
         float total = 0;
         float value = 0;
         for (int w = 0; w < WARPS; w++) {
-            float factor = exp2f(largest[w][row] - top);
+            float factor = exp2_fast(largest[w][row] - top);
             total += weight[w][row] * factor;
             value += sums[(w * 16 + row) * D + i % D] * factor;
         }
@@ -168,7 +168,7 @@ __device__ __forceinline__ void reduce(
         float total = 0;
         float value = 0;
         for (int i = 0; i < split.count; i++) {
-            float factor = exp2f(stat[i].x - top);
+            float factor = exp2_fast(stat[i].x - top);
             total += stat[i].y * factor;
             value += partial[(head * splits + i) * dim + d] * factor;
         }

@@ -1,0 +1,368 @@
+package dev.sluice.executor.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.executor.cuda.Numbers.Format;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Paged attention on the emulated GPU against a softmax in double precision. Whatever no row may see is NaN in the arena:
+ * other layers, other slots, blocks that have left the window.
+ */
+class EmulatedAttentionTest {
+
+    private static final int LAYERS = 2;
+    private static final int LAYER = 1;
+    private static final int SPLITS = 32;
+
+    private final EmulatedGpu gpu = EmulatedGpu.require();
+    private final Random random = new Random(5);
+
+    private record Shape(Format format, int dim, int heads, int kvHeads, int blockSize, int window) {
+
+        int group() {
+            return heads / kvHeads;
+        }
+
+        float scale() {
+            return (float) (1 / Math.sqrt(dim));
+        }
+
+        String suffix() {
+            return EmulatedKernelTest.suffix(format) + "_" + dim;
+        }
+    }
+
+    /** Sequences in an arena, their blocks in random order; keys and values from {@code first} positions on are there. */
+    private final class Cache {
+
+        final Shape shape;
+        final int[] lengths;
+        final int stride;
+        final int[] tables;
+        final Numbers arena;
+
+        Cache(Shape shape, int[] lengths, int[] firsts) {
+            this.shape = shape;
+            this.lengths = lengths;
+            int longest = 0;
+            int blocks = 1;
+            for (int length : lengths) {
+                longest = Math.max(longest, length);
+                blocks += (length + shape.blockSize - 1) / shape.blockSize;
+            }
+            stride = longest / shape.blockSize + 2;
+            tables = new int[lengths.length * stride];
+            int[] free = random.ints(0, Integer.MAX_VALUE).limit(blocks - 1).toArray();
+            Integer[] order = new Integer[blocks - 1];
+            for (int i = 0; i < order.length; i++) {
+                order[i] = i + 1;
+            }
+            Arrays.sort(order, (a, b) -> Integer.compare(free[a - 1], free[b - 1]));
+            arena = Numbers.poisoned(shape.format, blocks * LAYERS * 2 * shape.kvHeads * shape.blockSize * shape.dim);
+            int next = 0;
+            for (int s = 0; s < lengths.length; s++) {
+                for (int p = 0; p < lengths[s]; p++) {
+                    if (p % shape.blockSize == 0) {
+                        int block = order[next++];
+                        // Blocks that are wholly out of sight may be gone: their entry is the null block.
+                        tables[s * stride + p / shape.blockSize] = p + shape.blockSize <= firsts[s] ? 0 : block;
+                    }
+                    if (p >= firsts[s]) {
+                        fill(s, p);
+                    }
+                }
+            }
+        }
+
+        private void fill(int sequence, int position) {
+            for (int head = 0; head < shape.kvHeads; head++) {
+                for (int i = 0; i < shape.dim; i++) {
+                    arena.set(at(sequence, position, head, 0) + i, random.nextGaussian());
+                    arena.set(at(sequence, position, head, 1) + i, random.nextGaussian());
+                }
+            }
+        }
+
+        int at(int sequence, int position, int head, int kind) {
+            int block = tables[sequence * stride + position / shape.blockSize];
+            int heads = ((block * LAYERS + LAYER) * 2 + kind) * shape.kvHeads + head;
+            return (heads * shape.blockSize + position % shape.blockSize) * shape.dim;
+        }
+
+        /** One query head of one position. */
+        void attend(Numbers queries, int queryAt, int sequence, int position, int head, double[] out) {
+            int from = shape.window > 0 ? Math.max(0, position - shape.window + 1) : 0;
+            double[] scores = new double[position + 1 - from];
+            double largest = Double.NEGATIVE_INFINITY;
+            for (int p = from; p <= position; p++) {
+                int key = at(sequence, p, head / shape.group(), 0);
+                double score = 0;
+                for (int i = 0; i < shape.dim; i++) {
+                    score += queries.get(queryAt + i) * arena.get(key + i);
+                }
+                scores[p - from] = score * shape.scale();
+                largest = Math.max(largest, scores[p - from]);
+            }
+            double sum = 0;
+            for (int p = from; p <= position; p++) {
+                double weight = Math.exp(scores[p - from] - largest);
+                sum += weight;
+                int value = at(sequence, p, head / shape.group(), 1);
+                for (int i = 0; i < shape.dim; i++) {
+                    out[queryAt + i] += weight * arena.get(value + i);
+                }
+            }
+            for (int i = 0; i < shape.dim; i++) {
+                out[queryAt + i] /= sum;
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        // format, head dim, heads, kv heads, block size, window, lengths
+        "BF16, 64, 4, 2, 16, 0, 1 16 17 63 64 65 0 200",
+        "BF16, 128, 8, 1, 32, 0, 33 5 257",
+        "FP16, 128, 4, 4, 16, 0, 31 300",
+        "FP16, 64, 6, 2, 32, 33, 33 34 100 32",
+        "BF16, 64, 20, 1, 16, 0, 40 3", // more query heads than rows of a product
+        "BF16, 16, 4, 2, 16, 20, 20 21 37 5",
+        "BF16, 32, 3, 1, 32, 300, 299 301 640",
+        "BF16, 64, 4, 2, 16, 1, 1 2 50",
+        "BF16, 128, 4, 1, 16, 0, 511 512 513 770",
+        "BF16, 16, 2, 1, 16, 0, 9001", // more keys than the smallest splits hold
+        "BF16, 16, 2, 1, 32, 8500, 8499 9000"
+    })
+    void oneQueryPerSequence(
+            Format format, int dim, int heads, int kvHeads, int blockSize, int window, String lengthList) {
+        Shape shape = new Shape(format, dim, heads, kvHeads, blockSize, window);
+        int[] lengths = numbers(lengthList);
+        int[] firsts = lengths.clone();
+        for (int i = 0; i < lengths.length; i++) {
+            firsts[i] = window > 0 ? Math.max(0, lengths[i] - window) : 0;
+        }
+        Cache cache = new Cache(shape, lengths, firsts);
+        Numbers queries = Numbers.random(format, lengths.length * heads * dim, random, 2);
+        Numbers out = decode(cache, queries, lengths, cache.tables);
+        double[] expected = new double[out.count];
+        for (int row = 0; row < lengths.length; row++) {
+            for (int head = 0; head < heads; head++) {
+                int at = (row * heads + head) * dim;
+                if (lengths[row] > 0) {
+                    cache.attend(queries, at, row, lengths[row] - 1, head, expected);
+                } else {
+                    for (int i = 0; i < dim; i++) { // an unused row stays as it is
+                        assertThat(out.get(at + i)).isNaN();
+                        out.set(at + i, 0);
+                    }
+                }
+            }
+        }
+        out.assertClose(expected, error(format));
+        // The same bits alone as in the batch.
+        for (int row = 0; row < lengths.length; row++) {
+            Numbers query = Numbers.poisoned(format, heads * dim);
+            for (int i = 0; i < query.count; i++) {
+                query.set(i, queries.get(row * heads * dim + i));
+            }
+            int[] table = Arrays.copyOfRange(cache.tables, row * cache.stride, (row + 1) * cache.stride);
+            if (lengths[row] > 0) {
+                Numbers alone = decode(cache, query, new int[] {lengths[row]}, table);
+                assertThat(alone.matches(0, out, row * heads * dim, heads * dim))
+                        .as("row %d alone", row)
+                        .isTrue();
+            }
+        }
+    }
+
+    private Numbers decode(Cache cache, Numbers queries, int[] lengths, int[] tables) {
+        Shape s = cache.shape;
+        int rows = lengths.length;
+        Numbers out = Numbers.poisoned(s.format, rows * s.heads * s.dim);
+        Numbers partial = Numbers.poisoned(Format.F32, rows * s.heads * SPLITS * s.dim);
+        Numbers stats = Numbers.poisoned(Format.F32, rows * s.heads * SPLITS * 2);
+        Numbers lengthArray = Numbers.ints(lengths);
+        gpu.launch(
+                "paged_attention_decode" + s.suffix(),
+                SPLITS,
+                s.kvHeads * ((s.group() + 15) / 16),
+                rows,
+                128,
+                768 * s.dim,
+                out,
+                partial,
+                stats,
+                queries,
+                cache.arena,
+                Numbers.ints(tables),
+                lengthArray,
+                cache.stride,
+                LAYER,
+                s.heads,
+                LAYERS,
+                s.kvHeads,
+                s.blockSize,
+                s.window,
+                s.scale());
+        gpu.launch(
+                "paged_attention_reduce" + EmulatedKernelTest.suffix(s.format),
+                s.heads,
+                rows,
+                1,
+                128,
+                0,
+                out,
+                partial,
+                stats,
+                lengthArray,
+                SPLITS,
+                s.dim,
+                s.window);
+        return out;
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        // format, head dim, heads, kv heads, block size, window, lengths, of which new
+        "BF16, 64, 4, 2, 16, 0, 1 64 65 200, 1 64 65 73",
+        "BF16, 128, 8, 2, 32, 0, 130 40, 130 1",
+        "FP16, 128, 3, 3, 16, 0, 129, 129",
+        "FP16, 64, 6, 2, 32, 33, 150 34, 150 20",
+        "BF16, 64, 7, 1, 16, 70, 300 71, 60 71",
+        "BF16, 16, 4, 2, 16, 20, 90 21, 50 3",
+        "BF16, 32, 4, 1, 16, 1, 70, 70",
+        "BF16, 64, 2, 1, 16, 64, 193, 130"
+    })
+    void newPositionsOfSeveralSequences(
+            Format format,
+            int dim,
+            int heads,
+            int kvHeads,
+            int blockSize,
+            int window,
+            String lengthList,
+            String countList) {
+        Shape shape = new Shape(format, dim, heads, kvHeads, blockSize, window);
+        int[] lengths = numbers(lengthList);
+        int[] counts = numbers(countList);
+        int[] firsts = new int[lengths.length];
+        for (int i = 0; i < lengths.length; i++) {
+            firsts[i] = window > 0 ? Math.max(0, lengths[i] - counts[i] - window + 1) : 0;
+        }
+        Cache cache = new Cache(shape, lengths, firsts);
+        int[] starts = new int[counts.length + 1];
+        for (int i = 0; i < counts.length; i++) {
+            starts[i + 1] = starts[i] + counts[i];
+        }
+        Numbers queries = Numbers.random(format, starts[counts.length] * heads * dim, random, 2);
+        Numbers out = prefill(cache, queries, starts, lengths);
+        double[] expected = new double[out.count];
+        for (int s = 0; s < lengths.length; s++) {
+            for (int i = 0; i < counts[s]; i++) {
+                for (int head = 0; head < heads; head++) {
+                    int at = ((starts[s] + i) * heads + head) * dim;
+                    cache.attend(queries, at, s, lengths[s] - counts[s] + i, head, expected);
+                }
+            }
+        }
+        out.assertClose(expected, error(format));
+    }
+
+    /** Shapes of no particular kind; {@code -Dkernel.cases=1000} tries more of them. */
+    @Test
+    void sequencesOfAnyShape() {
+        int[] dims = {16, 32, 64, 128};
+        for (int i = 0; i < Integer.getInteger("kernel.cases", 20); i++) {
+            int dim = dims[random.nextInt(4)];
+            Format format = dim >= 64 && random.nextBoolean() ? Format.FP16 : Format.BF16;
+            int kvHeads = 1 + random.nextInt(2);
+            int heads = kvHeads * (1 + random.nextInt(random.nextInt(8) == 0 ? 20 : 5));
+            int blockSize = 16 << random.nextInt(3);
+            int window = random.nextBoolean() ? 0 : 1 + random.nextInt(150);
+            StringBuilder lengths = new StringBuilder();
+            StringBuilder counts = new StringBuilder();
+            for (int sequence = random.nextInt(3); sequence >= 0; sequence--) {
+                int length = 1 + random.nextInt(random.nextInt(3) == 0 ? 600 : 80);
+                lengths.append(length).append(' ');
+                counts.append(1 + random.nextInt(Math.min(length, 90))).append(' ');
+            }
+            oneQueryPerSequence(format, dim, heads, kvHeads, blockSize, window, lengths.toString());
+            newPositionsOfSeveralSequences(
+                    format, dim, heads, kvHeads, blockSize, window, lengths.toString(), counts.toString());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 50})
+    void chunksDoNotChangeARow(int window) {
+        Shape shape = new Shape(Format.BF16, 64, 6, 2, 16, window);
+        int length = 150;
+        int width = shape.heads * shape.dim;
+        Cache cache = new Cache(shape, new int[] {length}, new int[1]);
+        Numbers queries = Numbers.random(Format.BF16, length * width, random, 2);
+        Numbers whole = prefill(cache, queries, new int[] {0, length}, new int[] {length});
+        int from = 0;
+        for (int to : new int[] {37, 38, 101, 150}) {
+            Numbers chunk = Numbers.poisoned(Format.BF16, (to - from) * width);
+            for (int i = 0; i < chunk.count; i++) {
+                chunk.set(i, queries.get(from * width + i));
+            }
+            Numbers part = prefill(cache, chunk, new int[] {0, to - from}, new int[] {to});
+            assertThat(part.matches(0, whole, from * width, part.count))
+                    .as("positions %d to %d", from, to)
+                    .isTrue();
+            from = to;
+        }
+    }
+
+    private Numbers prefill(Cache cache, Numbers queries, int[] starts, int[] lengths) {
+        Shape s = cache.shape;
+        int longest = 0;
+        for (int i = 0; i < lengths.length; i++) {
+            longest = Math.max(longest, starts[i + 1] - starts[i]);
+        }
+        Numbers out = Numbers.poisoned(s.format, queries.count);
+        gpu.launch(
+                "paged_attention_prefill" + s.suffix(),
+                (longest * s.group() + 127) / 128,
+                s.kvHeads,
+                lengths.length,
+                256,
+                512 * s.dim,
+                out,
+                queries,
+                cache.arena,
+                Numbers.ints(cache.tables),
+                Numbers.ints(starts),
+                Numbers.ints(lengths),
+                cache.stride,
+                LAYER,
+                s.heads,
+                LAYERS,
+                s.kvHeads,
+                s.blockSize,
+                s.window,
+                s.scale());
+        return out;
+    }
+
+    /** Weights are rounded to the format before they meet the values, which are seldom larger than 4. */
+    private static double error(Format format) {
+        return format == Format.BF16 ? 0x1p-8 : 0x1p-11;
+    }
+
+    private static int[] numbers(String list) {
+        String[] words = list.trim().split(" ");
+        int[] numbers = new int[words.length];
+        for (int i = 0; i < words.length; i++) {
+            numbers[i] = Integer.parseInt(words[i]);
+        }
+        return numbers;
+    }
+}

@@ -1,0 +1,121 @@
+package dev.sluice.executor.cuda;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/** The kernels of {@code src/main/cuda}, compiled by g++ for the GPU of {@code src/test/c/emulated_gpu.h}. */
+@SuppressWarnings("restricted")
+final class EmulatedGpu {
+
+    private static final String MISSING = "Kernels are not run: there is no g++ on the PATH.";
+    private static final @Nullable EmulatedGpu INSTANCE = open();
+
+    private final MethodHandle launch;
+
+    private EmulatedGpu(Path library) {
+        launch = Linker.nativeLinker()
+                .downcallHandle(
+                        SymbolLookup.libraryLookup(library, Arena.global())
+                                .find("emulated_launch")
+                                .orElseThrow(),
+                        FunctionDescriptor.of(
+                                ADDRESS, ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS));
+    }
+
+    /** Skips the test on a machine without g++. */
+    static EmulatedGpu require() {
+        assumeTrue(INSTANCE != null, MISSING);
+        return INSTANCE;
+    }
+
+    private static @Nullable EmulatedGpu open() {
+        Path library = Path.of("target", "libemulatedkernels.so").toAbsolutePath();
+        try {
+            Files.createDirectories(library.getParent());
+            Process compiler = new ProcessBuilder(
+                            "g++",
+                            "-O2",
+                            "-march=native", // with fused multiply-adds, as on a GPU
+                            "-std=c++17",
+                            "-shared",
+                            "-fPIC",
+                            "-DSLUICE_EMULATED",
+                            "-Isrc/test/c",
+                            "-Isrc/main/cuda/include",
+                            "-Isrc/main/cuda/kernels",
+                            "-o",
+                            library.toString(),
+                            "src/test/c/emulated_kernels.cpp")
+                    .redirectErrorStream(true)
+                    .start();
+            String output = new String(compiler.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            if (compiler.waitFor() != 0) {
+                throw new IllegalStateException("src/test/c/emulated_kernels.cpp does not compile:\n" + output);
+            }
+            return new EmulatedGpu(library);
+        } catch (IOException e) {
+            System.out.println(MISSING);
+            return null;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new UncheckedIOException(new IOException(e));
+        }
+    }
+
+    /**
+     * Launches and waits.
+     *
+     * @param arguments arrays, null for a null pointer, ints, longs, floats: in the kernel's order
+     * @throws IllegalStateException if the kernel meets its barriers wrongly, or writes where it must not
+     */
+    synchronized void launch(
+            String kernel, int x, int y, int z, int block, int sharedBytes, @Nullable Object... arguments) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment values = arena.allocate(JAVA_LONG, arguments.length);
+            MemorySegment pointers = arena.allocate(ADDRESS, arguments.length);
+            for (int i = 0; i < arguments.length; i++) {
+                MemorySegment value = values.asSlice(i * JAVA_LONG.byteSize(), JAVA_LONG.byteSize());
+                switch (arguments[i]) {
+                    case Numbers array -> value.set(JAVA_LONG, 0, array.address());
+                    case Integer number -> value.set(JAVA_INT, 0, number);
+                    case Long number -> value.set(JAVA_LONG, 0, number);
+                    case Float number -> value.set(JAVA_FLOAT, 0, number);
+                    case null -> value.set(JAVA_LONG, 0, 0);
+                    default -> throw new IllegalArgumentException("argument " + i + " of " + kernel);
+                }
+                pointers.setAtIndex(ADDRESS, i, value);
+            }
+            MemorySegment message = (MemorySegment)
+                    launch.invokeExact(arena.allocateFrom(kernel), x, y, z, block, sharedBytes, pointers);
+            if (message.address() != 0) {
+                throw new IllegalStateException(
+                        kernel + ": " + message.reinterpret(Long.MAX_VALUE).getString(0));
+            }
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
+        }
+        for (Object argument : arguments) {
+            if (argument instanceof Numbers array) {
+                array.checkMargins();
+            }
+        }
+    }
+}

@@ -1,0 +1,262 @@
+package dev.sluice.executor.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.executor.cuda.Numbers.Format;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The kernels between the matrix products, run on the emulated GPU, against plain loops in double precision. */
+class EmulatedKernelTest {
+
+    private final EmulatedGpu gpu = EmulatedGpu.require();
+    private final Random random = new Random(7);
+
+    @ParameterizedTest
+    @CsvSource({
+        "without_barrier, ''",
+        "with_skipped_barrier, did not reach the block's barrier",
+        "with_skipped_shuffle, did not reach the block's barrier",
+        "without_wait, ''",
+        "beyond_shared, behind dynamic shared memory"
+    })
+    void theEmulatedGpuSeesWrongKernels(String kernel, String message) {
+        Numbers out = Numbers.ints(new int[68]);
+        if (!message.isEmpty()) {
+            assertThatThrownBy(() -> gpu.launch(kernel, 1, 1, 1, 64, 32, out)).hasMessageContaining(message);
+            return;
+        }
+        gpu.launch(kernel, 1, 1, 1, 64, 32, out);
+        int poisoned = 0;
+        for (int i = 0; i < out.count; i++) {
+            poisoned += out.id(i) == -1 ? 1 : 0;
+        }
+        assertThat(poisoned).as("threads that saw what was not yet there").isPositive();
+    }
+
+    @Test
+    void embeddingRowsAreCopiedAndForeignIdsReadTheFirst() {
+        int hidden = 2088; // more than one round of 256 threads, not a multiple of them
+        Numbers table = Numbers.random(Format.BF16, 5 * hidden, random, 1);
+        Numbers out = Numbers.poisoned(Format.BF16, 6 * hidden);
+        int[] ids = {4, 0, -1, 5, 2, 4};
+        int[] expected = {4, 0, 0, 0, 2, 4};
+        gpu.launch("embed_16bit", 6, 1, 1, 256, 0, out, table, Numbers.ints(ids), hidden, 5);
+        for (int row = 0; row < 6; row++) {
+            assertThat(out.matches(row * hidden, table, expected[row] * hidden, hidden))
+                    .isTrue();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"BF16, 8, 32", "BF16, 72, 32", "FP16, 576, 64", "BF16, 2056, 96", "FP16, 4096, 256", "BF16, 8192, 256"})
+    void rowsAreNormalised(Format format, int hidden, int block) {
+        int rows = 3;
+        Numbers in = Numbers.random(format, rows * hidden, random, 3);
+        Numbers weight = Numbers.random(format, hidden, random, 2);
+        Numbers out = Numbers.poisoned(format, rows * hidden);
+        float eps = 1e-5f;
+        gpu.launch("rms_norm" + suffix(format), rows, 1, 1, block, 0, out, in, weight, eps, hidden);
+        out.assertClose(normalised(in, weight, hidden, eps), 1e-5);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"BF16, 72, 32", "FP16, 576, 64", "BF16, 2056, 96"})
+    void theResidualIsUpdatedRoundedAndThenNormalised(Format format, int hidden, int block) {
+        int rows = 3;
+        Numbers residual = Numbers.random(format, rows * hidden, random, 3);
+        Numbers delta = Numbers.random(format, rows * hidden, random, 1);
+        Numbers weight = Numbers.random(format, hidden, random, 2);
+        Numbers sum = residual.copy();
+        for (int i = 0; i < sum.count; i++) {
+            sum.set(i, sum.get(i) + delta.get(i));
+        }
+        float eps = 1e-6f;
+        // In place of the delta, as the executor does it.
+        gpu.launch("add_rms_norm" + suffix(format), rows, 1, 1, block, 0, delta, residual, delta, weight, eps, hidden);
+        assertThat(residual.matches(0, sum, 0, sum.count)).isTrue();
+        delta.assertClose(normalised(sum, weight, hidden, eps), 1e-5);
+    }
+
+    private static double[] normalised(Numbers in, Numbers weight, int hidden, float eps) {
+        double[] out = new double[in.count];
+        for (int row = 0; row < in.count; row += hidden) {
+            double squares = 0;
+            for (int i = 0; i < hidden; i++) {
+                squares += in.get(row + i) * in.get(row + i);
+            }
+            for (int i = 0; i < hidden; i++) {
+                out[row + i] = in.get(row + i) * weight.get(i) / Math.sqrt(squares / hidden + eps);
+            }
+        }
+        return out;
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Format.class,
+            names = {"BF16", "FP16"})
+    void theGateMultiplies(Format format) {
+        int n = 2056; // two blocks a row, the second nearly empty
+        Numbers in = Numbers.random(format, 2 * 2 * n, random, 8);
+        in.set(0, -1000); // exp overflows
+        in.set(1, 1000);
+        Numbers out = Numbers.poisoned(format, 2 * n);
+        gpu.launch("silu_mul" + suffix(format), 2, 2, 1, 256, 0, out, in, n);
+        double[] expected = new double[2 * n];
+        for (int i = 0; i < expected.length; i++) {
+            double gate = in.get(i / n * 2 * n + i % n);
+            expected[i] = gate / (1 + Math.exp(-gate)) * in.get(i / n * 2 * n + n + i % n);
+        }
+        out.assertClose(expected, 1e-5);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        // format, heads, kv heads, head dim, block size, bias, norm
+        "BF16, 4, 2, 64, 16, false, false",
+        "BF16, 9, 3, 16, 32, true, false",
+        "FP16, 4, 1, 128, 16, false, true",
+        "BF16, 3, 1, 128, 32, true, true",
+        "BF16, 2, 2, 256, 16, true, true",
+        "FP16, 2, 1, 40, 16, false, false"
+    })
+    void queriesTurnAndKeysAndValuesGoToTheirSlots(
+            Format format, int heads, int kvHeads, int dim, int blockSize, boolean hasBias, boolean hasNorm) {
+        int layers = 3;
+        int layer = 1;
+        int blocks = 4;
+        int all = heads + 2 * kvHeads;
+        int[] positions = {0, 1, 77, 4095, 131071};
+        int[] slots = {3 * blockSize + blockSize - 1, blockSize, -1, 2 * blockSize + 5, 2 * blockSize + 6};
+        int rows = positions.length;
+        Numbers qkv = Numbers.random(format, rows * all * dim, random, 2);
+        Numbers bias = hasBias ? Numbers.random(format, all * dim, random, 1) : null;
+        Numbers queryNorm = hasNorm ? Numbers.random(format, dim, random, 2) : null;
+        Numbers keyNorm = hasNorm ? Numbers.random(format, dim, random, 2) : null;
+        float[] frequencies = new float[dim / 2];
+        for (int i = 0; i < frequencies.length; i++) {
+            frequencies[i] = (float) Math.pow(500000, -2.0 * i / dim);
+        }
+        Numbers queries = Numbers.poisoned(format, rows * heads * dim);
+        Numbers arena = Numbers.poisoned(format, blocks * layers * 2 * kvHeads * blockSize * dim);
+        float eps = 1e-6f;
+        gpu.launch(
+                "rope_and_cache" + suffix(format),
+                rows,
+                (all + 3) / 4,
+                1,
+                128,
+                0,
+                queries,
+                arena,
+                qkv,
+                bias,
+                queryNorm,
+                keyNorm,
+                Numbers.floats(frequencies),
+                Numbers.ints(positions),
+                Numbers.ints(slots),
+                layer,
+                heads,
+                layers,
+                kvHeads,
+                blockSize,
+                dim,
+                eps);
+        double[] expectedQueries = new double[queries.count];
+        double[] expectedArena = new double[arena.count];
+        boolean[] written = new boolean[arena.count];
+        for (int row = 0; row < rows; row++) {
+            for (int head = 0; head < all; head++) {
+                boolean isQuery = head < heads;
+                boolean isValue = head >= heads + kvHeads;
+                Numbers norm = isQuery ? queryNorm : isValue ? null : keyNorm;
+                double[] x = head(qkv, (row * all + head) * dim, bias, head * dim, norm, dim, eps);
+                if (!isValue) {
+                    rotate(x, positions[row], frequencies);
+                }
+                if (isQuery) {
+                    System.arraycopy(x, 0, expectedQueries, (row * heads + head) * dim, dim);
+                } else if (slots[row] >= 0) {
+                    int at = (slots[row] / blockSize * layers + layer) * 2 + (isValue ? 1 : 0);
+                    at = (at * kvHeads + (head - heads) % kvHeads) * blockSize + slots[row] % blockSize;
+                    for (int i = 0; i < dim; i++) {
+                        expectedArena[at * dim + i] = x[i];
+                        written[at * dim + i] = true;
+                    }
+                }
+            }
+        }
+        queries.assertClose(expectedQueries, 2e-5);
+        for (int i = 0; i < written.length; i++) {
+            assertThat(Double.isNaN(arena.get(i))).as("element %d untouched", i).isEqualTo(!written[i]);
+            if (!written[i]) {
+                arena.set(i, 0);
+            }
+        }
+        arena.assertClose(expectedArena, 2e-5);
+    }
+
+    private static double[] head(Numbers qkv, int at, Numbers bias, int biasAt, Numbers norm, int dim, float eps) {
+        double[] x = new double[dim];
+        double squares = 0;
+        for (int i = 0; i < dim; i++) {
+            x[i] = qkv.get(at + i) + (bias == null ? 0 : bias.get(biasAt + i));
+            squares += x[i] * x[i];
+        }
+        for (int i = 0; norm != null && i < dim; i++) {
+            x[i] *= norm.get(i) / Math.sqrt(squares / dim + eps);
+        }
+        return x;
+    }
+
+    private static void rotate(double[] x, int position, float[] frequencies) {
+        int half = frequencies.length;
+        for (int i = 0; i < half; i++) {
+            double cosine = Math.cos(position * (double) frequencies[i]);
+            double sine = Math.sin(position * (double) frequencies[i]);
+            double a = x[i];
+            double b = x[i + half];
+            x[i] = a * cosine - b * sine;
+            x[i + half] = b * cosine + a * sine;
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {16, 16 * 37, 16 * 3001})
+    void blocksAreCopiedWholeAndNothingElse(int blockBytes) {
+        int words = blockBytes / 4;
+        Numbers arena = Numbers.random(Format.F32, 6 * words, random, 1);
+        Numbers before = arena.copy();
+        Numbers dense = Numbers.poisoned(Format.F32, 3 * words);
+        int[] ids = {4, 1, 5};
+        gpu.launch("gather_blocks", 2, 3, 1, 256, 0, dense, arena, Numbers.ints(ids), (long) blockBytes);
+        Numbers target = Numbers.random(Format.F32, 6 * words, random, 1);
+        Numbers untouched = target.copy();
+        int[] back = {0, 3, 2};
+        gpu.launch("scatter_blocks", 2, 3, 1, 256, 0, target, dense, Numbers.ints(back), (long) blockBytes);
+        for (int i = 0; i < 3; i++) {
+            assertThat(dense.matches(i * words, arena, ids[i] * words, words)).isTrue();
+            assertThat(target.matches(back[i] * words, arena, ids[i] * words, words))
+                    .isTrue();
+        }
+        gpu.launch("copy_blocks", 1, 2, 1, 256, 0, arena, Numbers.ints(4, 1), Numbers.ints(2, 3), (long) blockBytes);
+        int[] from = {0, 1, 4, 1, 4, 5};
+        for (int i = 0; i < 6; i++) {
+            assertThat(arena.matches(i * words, before, from[i] * words, words)).isTrue();
+        }
+        for (int i : new int[] {1, 4, 5}) {
+            assertThat(target.matches(i * words, untouched, i * words, words)).isTrue();
+        }
+    }
+
+    static String suffix(Format format) {
+        return format == Format.BF16 ? "_bf16" : "_fp16";
+    }
+}
