@@ -1,20 +1,26 @@
 /*
- * A CUDA driver without a device, for tests: host memory plays the device, copies are done at once, kernels are only
- * written down. It knows which handles live, refuses dead ones and threads without a context, fails when it is told to,
- * and remembers every call. Not for use by several threads at once.
+ * A CUDA driver without a device, for tests: host memory plays the device, copies are done at once. It knows which handles
+ * live, refuses dead ones and threads without a context, fails when it is told to, and remembers every call. Kernels are
+ * only written down, unless fake_emulate names the library of emulated_kernels.cpp: then they run, at their launch, and what
+ * goes wrong in one is a sticky error. Not for use by several threads at once.
  */
+#include <dlfcn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_CONTEXT = 201, INVALID_HANDLE = 400,
-       NOT_FOUND = 500, NOT_READY = 600 };
+       NOT_FOUND = 500, NOT_READY = 600, LAUNCH_FAILED = 719 };
 enum { CONTEXT, STREAM, EVENT, MODULE, GRAPH, GRAPH_EXEC, DEVICE_MEMORY, PINNED_MEMORY, KINDS };
-enum { HANDLES = 4096, LOG_BYTES = 1 << 16, OPS = 256 };
+enum { HANDLES = 1 << 16, LOG_BYTES = 1 << 16, ARGUMENTS = 32, NAME = 64 };
 
-typedef struct { int to_host; void *target; const void *source; size_t bytes; int fill; unsigned char value; } Op;
-typedef struct { int kind, alive, capturing, pending; size_t bytes; int op_count; Op ops[OPS]; char name[64]; } Handle;
+/* Arguments are at most 8 bytes here, and callers give room for ARGUMENTS of them: a real driver knows their sizes. */
+typedef struct { char kernel[NAME]; unsigned grid[3], block, shared; uint64_t arguments[ARGUMENTS]; } Launch;
+typedef struct { void *target; const void *source; size_t bytes; int fill; unsigned char value; Launch *launch; } Op;
+typedef struct { int kind, alive, capturing; size_t bytes; int op_count; Op *ops; char name[NAME]; } Handle;
+typedef struct { Handle *module; char name[NAME]; } Function;
+typedef const char *(*Emulate)(const char *, unsigned, unsigned, unsigned, unsigned, unsigned, void **);
 
 static Handle *handles[HANDLES];
 static int handle_count;
@@ -27,14 +33,24 @@ static size_t memory_total = (size_t)1 << 30, memory_used;
 static int devices = 1;
 static int pending_polls;
 static __thread void *current;
+static Function functions[HANDLES];
+static int function_count;
+static Emulate emulate;
+static int capability = 90;
+static int sticky;
 
 /* ---- what tests ask and tell ---- */
 
 void fake_reset(void) {
     for (int i = 0; i < handle_count; i++) {
+        free(handles[i]->ops); /* launches in them are left to the end of the process */
         free(handles[i]);
     }
     handle_count = 0;
+    function_count = 0;
+    emulate = NULL;
+    capability = 90;
+    sticky = 0;
     memset(live, 0, sizeof live);
     log_used = 0;
     call_log[0] = 0;
@@ -58,6 +74,14 @@ void fake_memory(long bytes) { memory_total = (size_t)bytes; }
 void fake_devices(int count) { devices = count; }
 /* The next so many queries of events and streams answer "not ready". */
 void fake_pending(int polls) { pending_polls = polls; }
+/* Tens: major, ones: minor. */
+void fake_capability(int value) { capability = value; }
+/* From now on kernels run; null if they can. */
+const char *fake_emulate(const char *library) {
+    void *opened = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    emulate = opened ? (Emulate)dlsym(opened, "emulated_launch") : NULL;
+    return emulate ? NULL : dlerror();
+}
 
 /* ---- inside ---- */
 
@@ -72,7 +96,7 @@ static int called(const char *name, const char *detail) {
     }
     return OK;
 }
-static int needs_context(void) { return current ? OK : INVALID_CONTEXT; }
+static int needs_context(void) { return sticky ? sticky : current ? OK : INVALID_CONTEXT; }
 static Handle *make(int kind) {
     Handle *made = calloc(1, sizeof(Handle));
     made->kind = kind;
@@ -98,8 +122,24 @@ static int destroy(void *handle, int kind) {
     live[kind]--;
     return OK;
 }
+static void run(Launch *launch) {
+    if (emulate) {
+        void *pointers[ARGUMENTS];
+        for (int i = 0; i < ARGUMENTS; i++) {
+            pointers[i] = launch->arguments + i;
+        }
+        const char *problem = emulate(launch->kernel, launch->grid[0], launch->grid[1], launch->grid[2], launch->block,
+                                      launch->shared, pointers);
+        if (problem) {
+            fprintf(stderr, "%s: %s\n", launch->kernel, problem);
+            sticky = LAUNCH_FAILED;
+        }
+    }
+}
 static void perform(const Op *op) {
-    if (op->fill) {
+    if (op->launch) {
+        run(op->launch);
+    } else if (op->fill) {
         memset(op->target, op->value, op->bytes);
     } else {
         memcpy(op->target, op->source, op->bytes);
@@ -110,16 +150,27 @@ static int give(void *stream, Op op) {
     if (!found) {
         return INVALID_HANDLE;
     }
-    if (found->capturing) {
-        found->ops[found->op_count++] = op;
-    } else {
+    if (!found->capturing) {
         perform(&op);
+        free(op.launch);
+        return OK;
     }
+    found->ops = realloc(found->ops, sizeof(Op) * (size_t)(found->op_count + 1));
+    found->ops[found->op_count++] = op;
     return OK;
+}
+static Handle *copy_of_ops(const Handle *from, int kind) {
+    Handle *made = make(kind);
+    made->op_count = from->op_count;
+    made->ops = malloc(sizeof(Op) * (size_t)(from->op_count + 1));
+    if (from->op_count) {
+        memcpy(made->ops, from->ops, sizeof(Op) * (size_t)from->op_count);
+    }
+    return made;
 }
 
 #define CALL(name, detail) do { int rc_ = called(name, detail); if (rc_) return rc_; } while (0)
-#define IN_CONTEXT(name, detail) do { CALL(name, detail); if (needs_context()) return INVALID_CONTEXT; } while (0)
+#define IN_CONTEXT(name, detail) do { CALL(name, detail); int no_ = needs_context(); if (no_) return no_; } while (0)
 
 /* ---- the driver ---- */
 
@@ -127,7 +178,7 @@ int cuGetErrorName(int code, const char **name) {
     static const struct { int code; const char *name; } names[] = {
         {1, "CUDA_ERROR_INVALID_VALUE"}, {2, "CUDA_ERROR_OUT_OF_MEMORY"}, {100, "CUDA_ERROR_NO_DEVICE"},
         {201, "CUDA_ERROR_INVALID_CONTEXT"}, {400, "CUDA_ERROR_INVALID_HANDLE"}, {500, "CUDA_ERROR_NOT_FOUND"},
-        {700, "CUDA_ERROR_ILLEGAL_ADDRESS"}};
+        {700, "CUDA_ERROR_ILLEGAL_ADDRESS"}, {719, "CUDA_ERROR_LAUNCH_FAILED"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (names[i].code == code) {
             *name = names[i].name;
@@ -151,8 +202,8 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
     switch (attribute) {
         case 16: *value = 132; return OK;
         case 38: *value = 60 << 20; return OK;
-        case 75: *value = 9; return OK;
-        case 76: *value = 0; return OK;
+        case 75: *value = capability / 10; return OK;
+        case 76: *value = capability % 10; return OK;
         case 97: *value = 227 << 10; return OK;
         default: return INVALID_VALUE;
     }
@@ -237,6 +288,28 @@ int cuMemcpyDtoDAsync_v2(uint64_t target, uint64_t source, size_t bytes, void *s
     IN_CONTEXT("cuMemcpyDtoDAsync", "");
     return give(stream, (Op){.target = (void *)target, .source = (void *)source, .bytes = bytes});
 }
+int cuMemcpyAsync(uint64_t target, uint64_t source, size_t bytes, void *stream) {
+    IN_CONTEXT("cuMemcpyAsync", "");
+    return give(stream, (Op){.target = (void *)target, .source = (void *)source, .bytes = bytes});
+}
+int cuMemcpyBatchAsync_v2(uint64_t *targets, uint64_t *sources, size_t *sizes, size_t count, void *attributes,
+                          size_t *attribute_starts, size_t attribute_count, void *stream) {
+    char detail[32];
+    snprintf(detail, sizeof detail, "%zu", count);
+    IN_CONTEXT("cuMemcpyBatchAsync", detail);
+    int order;
+    memcpy(&order, attributes, sizeof order);
+    if (order != 1 || attribute_count != 1 || attribute_starts[0] != 0) {
+        return INVALID_VALUE;
+    }
+    for (size_t i = 0; i < count; i++) {
+        int code = give(stream, (Op){.target = (void *)targets[i], .source = (void *)sources[i], .bytes = sizes[i]});
+        if (code) {
+            return code;
+        }
+    }
+    return OK;
+}
 int cuMemsetD8Async(uint64_t target, unsigned char value, size_t bytes, void *stream) {
     IN_CONTEXT("cuMemsetD8Async", "");
     return give(stream, (Op){.target = (void *)target, .bytes = bytes, .fill = 1, .value = value});
@@ -293,10 +366,7 @@ int cuStreamEndCapture(void *stream, void **graph) {
         return INVALID_HANDLE;
     }
     found->capturing = 0;
-    Handle *made = make(GRAPH);
-    made->op_count = found->op_count;
-    memcpy(made->ops, found->ops, sizeof made->ops);
-    *graph = made;
+    *graph = copy_of_ops(found, GRAPH);
     return OK;
 }
 int cuGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long flags) {
@@ -306,10 +376,7 @@ int cuGraphInstantiateWithFlags(void **exec, void *graph, unsigned long long fla
     if (!found) {
         return INVALID_HANDLE;
     }
-    Handle *made = make(GRAPH_EXEC);
-    made->op_count = found->op_count;
-    memcpy(made->ops, found->ops, sizeof made->ops);
-    *exec = made;
+    *exec = copy_of_ops(found, GRAPH_EXEC);
     return OK;
 }
 int cuGraphDestroy(void *graph) { IN_CONTEXT("cuGraphDestroy", ""); return destroy(graph, GRAPH); }
@@ -323,7 +390,7 @@ int cuGraphLaunch(void *exec, void *stream) {
     for (int i = 0; i < found->op_count; i++) {
         perform(&found->ops[i]);
     }
-    return OK;
+    return sticky;
 }
 int cuModuleLoadData(void **module, const void *image) {
     IN_CONTEXT("cuModuleLoadData", "");
@@ -341,27 +408,47 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
     if (strncmp(name, "missing", 7) == 0) {
         return NOT_FOUND;
     }
-    *function = module;
+    Function *made = &functions[function_count++];
+    made->module = module;
+    snprintf(made->name, NAME, "%s", name);
+    *function = made;
     return OK;
+}
+static Function *find_function(void *function) {
+    Function *found = function;
+    return found >= functions && found < functions + function_count && find(found->module, MODULE) ? found : NULL;
 }
 int cuFuncSetAttribute(void *function, int attribute, int value) {
     char detail[64];
     snprintf(detail, sizeof detail, "%d=%d", attribute, value);
     IN_CONTEXT("cuFuncSetAttribute", detail);
-    return find(function, MODULE) ? OK : INVALID_HANDLE;
+    return find_function(function) ? OK : INVALID_HANDLE;
 }
 int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                    unsigned shared, void *stream, void **arguments, void **extra) {
     (void)extra;
-    char detail[160];
-    uint64_t first = 0;
-    uint32_t second = 0;
-    float third = 0;
-    memcpy(&first, arguments[0], sizeof first);
-    memcpy(&second, arguments[1], sizeof second);
-    memcpy(&third, arguments[2], sizeof third);
-    snprintf(detail, sizeof detail, "grid %ux%ux%u block %ux%ux%u shared %u arguments %llu %u %g", gx, gy, gz, bx, by, bz,
-             shared, (unsigned long long)first, second, (double)third);
+    Launch launch = {.grid = {gx, gy, gz}, .block = bx * by * bz, .shared = shared};
+    for (int i = 0; i < ARGUMENTS; i++) {
+        memcpy(launch.arguments + i, arguments[i], sizeof *launch.arguments);
+    }
+    Function *found = find_function(function);
+    snprintf(launch.kernel, NAME, "%s", found ? found->name : "?");
+    uint32_t second;
+    float third;
+    memcpy(&second, launch.arguments + 1, sizeof second);
+    memcpy(&third, launch.arguments + 2, sizeof third);
+    char detail[256];
+    snprintf(detail, sizeof detail, "%s grid %ux%ux%u block %ux%ux%u shared %u arguments %llu %u %g", launch.kernel, gx, gy,
+             gz, bx, by, bz, shared, (unsigned long long)launch.arguments[0], second, (double)third);
     IN_CONTEXT("cuLaunchKernel", detail);
-    return find(function, MODULE) && find(stream, STREAM) ? OK : INVALID_HANDLE;
+    if (!found) {
+        return INVALID_HANDLE;
+    }
+    if (!gx || !gy || !gz || !launch.block || gy > 65535 || gz > 65535 || launch.block > 1024) {
+        return INVALID_VALUE;
+    }
+    Op op = {.launch = malloc(sizeof launch)};
+    *op.launch = launch;
+    int code = give(stream, op);
+    return code ? code : sticky;
 }

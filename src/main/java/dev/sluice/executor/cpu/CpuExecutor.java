@@ -4,6 +4,7 @@ import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.ExecutorSpec;
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.executor.PendingStep;
+import dev.sluice.executor.PlanCheck;
 import dev.sluice.executor.ScheduledSequence;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
@@ -85,7 +86,6 @@ public final class CpuExecutor implements ModelExecutor {
             decoder = new DecoderForward(model, packed, layout, memory, ops, workers, rowsMax, samplesMax);
             pass = new Pass(rowsMax);
             copies = new BlockCopies(decoder.arena(), 0, memory, new SystemClock());
-            check = new PlanCheck(model, layout, contextLength);
             samplers = new Sampler[settings.threads()];
             for (int i = 0; i < samplers.length; i++) {
                 samplers[i] = new Sampler(model.vocabularySize());
@@ -104,6 +104,7 @@ public final class CpuExecutor implements ModelExecutor {
                 layout,
                 blockBytes(model, layout.blockSize()),
                 KvArena.FORMAT);
+        check = new PlanCheck(spec, model.slidingWindow());
         log.info("CPU executor: {}, {} MiB of key/value memory", device, kvBytes(model, layout) >> 20);
     }
 

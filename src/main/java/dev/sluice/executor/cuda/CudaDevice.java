@@ -36,6 +36,12 @@ record CudaDevice(
         }
     }
 
+    /** For logs and health. */
+    String describe() {
+        return name + " (compute capability " + major + "." + minor + ", " + multiprocessors + " multiprocessors, "
+                + MemoryPlan.size(memoryBytes) + ")";
+    }
+
     /** As compilers write it, such as {@code sm_90}. */
     String architecture() {
         return "sm_" + major + minor;

@@ -40,11 +40,10 @@ final class CudaStream extends CudaHandle {
     /**
      * Begins a kernel.
      *
-     * @param gridX blocks along x
-     * @param gridY blocks along y
+     * @param gridX blocks along x; likewise y and z
      * @param threads of each block
      */
-    void launch(CudaFunction function, int gridX, int gridY, int threads, KernelArguments arguments) {
+    void launch(CudaFunction function, int gridX, int gridY, int gridZ, int threads, KernelArguments arguments) {
         try {
             check(
                     (int) context()
@@ -54,7 +53,7 @@ final class CudaStream extends CudaHandle {
                                     function.handle(),
                                     gridX,
                                     gridY,
-                                    1,
+                                    gridZ,
                                     threads,
                                     1,
                                     1,
@@ -68,24 +67,26 @@ final class CudaStream extends CudaHandle {
         }
     }
 
-    /** Copies to the device; returns at once if the source is pinned, so the source must stay as it is until it is done. */
-    void toDevice(MemorySegment source, DeviceBuffer target, long offset) {
-        long address = target.address(offset, source.byteSize());
+    /**
+     * Copies to the device; returns at once if the source is pinned, so the source must stay as it is until it is done.
+     *
+     * @param target address on the device, with room for all of the source: {@link DeviceBuffer#address(long, long)}
+     */
+    void toDevice(MemorySegment source, long target) {
         try {
             check(
-                    (int) context().memoryCalls().toDevice().invokeExact(address, source, source.byteSize(), handle()),
+                    (int) context().memoryCalls().toDevice().invokeExact(target, source, source.byteSize(), handle()),
                     "cuMemcpyHtoDAsync");
         } catch (Throwable e) {
             throw CudaErrors.unexpected(e);
         }
     }
 
-    /** Copies from the device; the target may be read once the stream is done. */
-    void toHost(DeviceBuffer source, long offset, MemorySegment target) {
-        long address = source.address(offset, target.byteSize());
+    /** Copies from the device, as much as the target holds; the target may be read once the stream is done. */
+    void toHost(long source, MemorySegment target) {
         try {
             check(
-                    (int) context().memoryCalls().toHost().invokeExact(target, address, target.byteSize(), handle()),
+                    (int) context().memoryCalls().toHost().invokeExact(target, source, target.byteSize(), handle()),
                     "cuMemcpyDtoHAsync");
         } catch (Throwable e) {
             throw CudaErrors.unexpected(e);
@@ -93,22 +94,20 @@ final class CudaStream extends CudaHandle {
     }
 
     /** Copies on the device. */
-    void onDevice(DeviceBuffer source, long sourceOffset, DeviceBuffer target, long targetOffset, long bytes) {
-        long from = source.address(sourceOffset, bytes);
-        long to = target.address(targetOffset, bytes);
+    void onDevice(long source, long target, long bytes) {
         try {
-            check((int) context().memoryCalls().onDevice().invokeExact(to, from, bytes, handle()), "cuMemcpyDtoDAsync");
+            check(
+                    (int) context().memoryCalls().onDevice().invokeExact(target, source, bytes, handle()),
+                    "cuMemcpyDtoDAsync");
         } catch (Throwable e) {
             throw CudaErrors.unexpected(e);
         }
     }
 
-    /** Sets every byte of a buffer. */
-    void fill(DeviceBuffer target, byte value) {
+    /** Sets every byte from an address on. */
+    void fill(long target, byte value, long bytes) {
         try {
-            check(
-                    (int) context().memoryCalls().fill().invokeExact(target.address(), value, target.bytes(), handle()),
-                    "cuMemsetD8Async");
+            check((int) context().memoryCalls().fill().invokeExact(target, value, bytes, handle()), "cuMemsetD8Async");
         } catch (Throwable e) {
             throw CudaErrors.unexpected(e);
         }

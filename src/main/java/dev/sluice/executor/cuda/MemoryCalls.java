@@ -6,8 +6,9 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.invoke.MethodHandle;
+import org.jspecify.annotations.Nullable;
 
-/** The driver's functions for memory; a device address is a {@code long}. */
+/** The driver's functions for memory; a device address is a {@code long}, and so is a pinned one for {@code copy}. */
 record MemoryCalls(
         MethodHandle allocate,
         MethodHandle free,
@@ -16,6 +17,8 @@ record MemoryCalls(
         MethodHandle toDevice,
         MethodHandle toHost,
         MethodHandle onDevice,
+        MethodHandle copy,
+        @Nullable MethodHandle copyBatch,
         MethodHandle fill) {
 
     static MemoryCalls of(NativeLibrary library) {
@@ -27,6 +30,17 @@ record MemoryCalls(
                 library.function("cuMemcpyHtoDAsync_v2", JAVA_LONG, ADDRESS, JAVA_LONG, ADDRESS),
                 library.function("cuMemcpyDtoHAsync_v2", ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS),
                 library.function("cuMemcpyDtoDAsync_v2", JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS),
+                library.function("cuMemcpyAsync", JAVA_LONG, JAVA_LONG, JAVA_LONG, ADDRESS),
+                library.find( // since CUDA 13.0
+                        "cuMemcpyBatchAsync_v2",
+                        ADDRESS,
+                        ADDRESS,
+                        ADDRESS,
+                        JAVA_LONG,
+                        ADDRESS,
+                        ADDRESS,
+                        JAVA_LONG,
+                        ADDRESS),
                 library.function("cuMemsetD8Async", JAVA_LONG, JAVA_BYTE, JAVA_LONG, ADDRESS));
     }
 }

@@ -8,6 +8,7 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /** A shared library and its functions, which all return an {@code int}: zero, or an error code. */
 final class NativeLibrary {
@@ -41,14 +42,22 @@ final class NativeLibrary {
     }
 
     /** @throws CudaUnavailableException if the library has no such function */
-    @SuppressWarnings("restricted") // this is where native code begins
     MethodHandle function(String function, MemoryLayout... arguments) {
-        return Linker.nativeLinker()
-                .downcallHandle(
-                        symbols.find(function)
-                                .orElseThrow(() -> new CudaUnavailableException(
-                                        "the library " + name + " has no function " + function + ": it is too old",
-                                        null)),
-                        FunctionDescriptor.of(ValueLayout.JAVA_INT, arguments));
+        MethodHandle found = find(function, arguments);
+        if (found == null) {
+            throw new CudaUnavailableException(
+                    "the library " + name + " has no function " + function + ": it is too old", null);
+        }
+        return found;
+    }
+
+    /** Null if the library has no such function. */
+    @SuppressWarnings("restricted") // this is where native code begins
+    @Nullable
+    MethodHandle find(String function, MemoryLayout... arguments) {
+        return symbols.find(function)
+                .map(symbol -> Linker.nativeLinker()
+                        .downcallHandle(symbol, FunctionDescriptor.of(ValueLayout.JAVA_INT, arguments)))
+                .orElse(null);
     }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.kv.KvLayout;
 import dev.sluice.model.ModelSpec;
+import dev.sluice.testkit.GoldenModel;
 import dev.sluice.testkit.PlanDriver;
 import dev.sluice.testkit.PlanDriver.Run;
 import java.nio.file.Path;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.executor.ModelExecutorContract;
 import dev.sluice.request.SamplingParams;
+import dev.sluice.testkit.GoldenModel;
 import dev.sluice.testkit.ModelFixturesWeights;
 import dev.sluice.testkit.ModelFixturesWeights.Stored;
 import dev.sluice.testkit.PlanDriver;

@@ -2,9 +2,10 @@ package dev.sluice.executor.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.executor.cpu.GoldenModel.Case;
-import dev.sluice.executor.cpu.GoldenModel.Expected;
 import dev.sluice.kv.KvLayout;
+import dev.sluice.testkit.GoldenModel;
+import dev.sluice.testkit.GoldenModel.Case;
+import dev.sluice.testkit.GoldenModel.Expected;
 import dev.sluice.testkit.ModelFixtures;
 import dev.sluice.testkit.PlanDriver;
 import dev.sluice.testkit.PlanDriver.Run;

@@ -69,7 +69,7 @@ class CudaDriverTest {
         CudaEvent.create(context, false).close();
         CudaEvent.create(context, true);
         CudaModule.load(context, new byte[64]);
-        stream.capture(() -> stream.fill(buffer, (byte) 1));
+        stream.capture(() -> stream.fill(buffer.address(), (byte) 1, buffer.bytes()));
         assertThat(fake.live()).isEqualTo(7); // the context itself too
         buffer.close();
         buffer.close();
@@ -102,10 +102,10 @@ class CudaDriverTest {
             PinnedBuffer host = PinnedBuffer.allocate(context, 8);
             CudaStream stream = CudaStream.create(context, 0);
             host.memory().set(JAVA_BYTE, 3, (byte) 42);
-            stream.fill(second, (byte) 7);
-            stream.toDevice(host.memory(), first, 0);
-            stream.onDevice(first, 2, second, 4, 3);
-            stream.toHost(second, 0, host.memory());
+            stream.fill(second.address(), (byte) 7, 8);
+            stream.toDevice(host.memory(), first.address());
+            stream.onDevice(first.address(2, 3), second.address(4, 3), 3);
+            stream.toHost(second.address(), host.memory());
             stream.synchronize();
             assertThat(host.memory().get(JAVA_BYTE, 0)).isEqualTo((byte) 7);
             assertThat(host.memory().get(JAVA_BYTE, 5)).isEqualTo((byte) 42);
@@ -134,14 +134,14 @@ class CudaDriverTest {
             CudaFunction small = module.function("small", 1024);
             CudaFunction large = module.function("large", 100_000);
             stream.launch(
-                    small, 5, 6, 128, arguments.begin().add(1L << 40).add(-1).add(2.5f));
-            stream.launch(large, 1, 1, 256, arguments.begin().add(7L).add(8).add(0f));
+                    small, 5, 6, 7, 128, arguments.begin().add(1L << 40).add(-1).add(2.5f));
+            stream.launch(large, 1, 1, 1, 256, arguments.begin().add(7L).add(8).add(0f));
             assertThat(fake.log())
                     .contains("cuFuncSetAttribute 8=100000")
                     .doesNotContain("8=1024")
                     .contains(
-                            "cuLaunchKernel grid 5x6x1 block 128x1x1 shared 1024 arguments 1099511627776 4294967295 2.5")
-                    .contains("cuLaunchKernel grid 1x1x1 block 256x1x1 shared 100000 arguments 7 8 0");
+                            "cuLaunchKernel small grid 5x6x7 block 128x1x1 shared 1024 arguments 1099511627776 4294967295 2.5")
+                    .contains("cuLaunchKernel large grid 1x1x1 block 256x1x1 shared 100000 arguments 7 8 0");
             assertThatThrownBy(() -> module.function("missing_kernel", 0))
                     .isInstanceOf(ExecutorException.class)
                     .hasMessage("cuModuleGetFunction of missing_kernel failed: CUDA_ERROR_NOT_FOUND (500)");
@@ -155,8 +155,8 @@ class CudaDriverTest {
             PinnedBuffer host = PinnedBuffer.allocate(context, 4);
             CudaStream stream = CudaStream.create(context, 0);
             CudaGraph graph = stream.capture(() -> {
-                stream.toDevice(host.memory(), device, 0);
-                stream.toHost(device, 0, host.memory().asSlice(0, 2));
+                stream.toDevice(host.memory(), device.address());
+                stream.toHost(device.address(), host.memory().asSlice(0, 2));
             });
             assertThat(fake.live(FakeCuda.Kind.GRAPH)).isZero();
             try (Arena arena = Arena.ofConfined()) {
@@ -164,7 +164,7 @@ class CudaDriverTest {
                 for (byte round = 1; round < 4; round++) {
                     host.memory().fill(round);
                     graph.launch(stream);
-                    stream.toHost(device, 0, seen);
+                    stream.toHost(device.address(), seen);
                     stream.synchronize();
                     assertThat(seen.get(JAVA_BYTE, 3)).isEqualTo(round);
                 }

@@ -26,9 +26,11 @@ final class EmulatedGpu {
     private static final String MISSING = "Kernels are not run: there is no g++ on the PATH.";
     private static final @Nullable EmulatedGpu INSTANCE = open();
 
+    private final Path library;
     private final MethodHandle launch;
 
     private EmulatedGpu(Path library) {
+        this.library = library;
         launch = Linker.nativeLinker()
                 .downcallHandle(
                         SymbolLookup.libraryLookup(library, Arena.global())
@@ -41,6 +43,10 @@ final class EmulatedGpu {
     /** Skips the test on a machine without g++. */
     static EmulatedGpu require() {
         assumeTrue(INSTANCE != null, MISSING);
+        return INSTANCE;
+    }
+
+    static @Nullable EmulatedGpu find() {
         return INSTANCE;
     }
 
@@ -76,6 +82,11 @@ final class EmulatedGpu {
             Thread.currentThread().interrupt();
             throw new UncheckedIOException(new IOException(e));
         }
+    }
+
+    /** For a driver that launches the kernels itself. */
+    Path library() {
+        return library;
     }
 
     /**

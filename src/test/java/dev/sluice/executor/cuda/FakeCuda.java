@@ -113,6 +113,23 @@ final class FakeCuda {
         call("fake_devices", FunctionDescriptor.ofVoid(JAVA_INT), count);
     }
 
+    /** Tens: major, ones: minor. */
+    void capability(int value) {
+        call("fake_capability", FunctionDescriptor.ofVoid(JAVA_INT), value);
+    }
+
+    /** From now on kernels run, by the given library. */
+    void emulate(Path kernels) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment problem = (MemorySegment) call(
+                    "fake_emulate", FunctionDescriptor.of(ADDRESS, ADDRESS), arena.allocateFrom(kernels.toString()));
+            if (problem.address() != 0) {
+                throw new IllegalStateException(
+                        problem.reinterpret(Long.MAX_VALUE).getString(0));
+            }
+        }
+    }
+
     void pending(int polls) {
         call("fake_pending", FunctionDescriptor.ofVoid(JAVA_INT), polls);
     }

@@ -1,26 +1,24 @@
-package dev.sluice.executor.cpu;
+package dev.sluice.executor;
 
-import dev.sluice.executor.ScheduledSequence;
 import dev.sluice.kv.KvLayout;
-import dev.sluice.model.ModelSpec;
 import org.jspecify.annotations.Nullable;
 
 /** Looks at every line of a plan again before it becomes memory addresses: a wrong line costs its own sequence only. */
-final class PlanCheck {
+public final class PlanCheck {
 
-    private final ModelSpec spec;
+    private final ExecutorSpec spec;
     private final KvLayout layout;
-    private final int contextLength;
+    private final int slidingWindow;
 
-    PlanCheck(ModelSpec spec, KvLayout layout, int contextLength) {
+    /** @param slidingWindow positions a token attends to, itself included; 0 is all */
+    public PlanCheck(ExecutorSpec spec, int slidingWindow) {
         this.spec = spec;
-        this.layout = layout;
-        this.contextLength = contextLength;
+        this.slidingWindow = slidingWindow;
+        layout = spec.kv();
     }
 
     /** What is wrong with a line, fit for the client's eyes; null if nothing is. */
-    @Nullable
-    String problem(ScheduledSequence line) {
+    public @Nullable String problem(ScheduledSequence line) {
         int end = line.start + line.count;
         if (line.start < 0 || line.count < 1 || end < 0 || end > line.tokenCount) {
             return "positions " + line.start + " to " + end + " of " + line.tokenCount + " cannot be computed";
@@ -28,8 +26,8 @@ final class PlanCheck {
         if (line.tokenCount > line.tokens.length) {
             return line.tokenCount + " tokens were announced, " + line.tokens.length + " came";
         }
-        if (end > contextLength) {
-            return end + " tokens exceed the context length of " + contextLength;
+        if (end > spec.contextLength()) {
+            return end + " tokens exceed the context length of " + spec.contextLength();
         }
         for (int position = line.start; position < end; position++) {
             int token = line.tokens[position];
@@ -46,7 +44,7 @@ final class PlanCheck {
             return line.blockCount + " blocks do not cover " + end + " positions";
         }
         // Blocks that lie wholly before the sliding window are not touched, and may be gone.
-        int firstVisible = spec.slidingWindow() > 0 ? Math.max(0, line.start - spec.slidingWindow() + 1) : 0;
+        int firstVisible = slidingWindow > 0 ? Math.max(0, line.start - slidingWindow + 1) : 0;
         for (int i = firstVisible / layout.blockSize(); i < blocks; i++) {
             if (line.blocks[i] <= KvLayout.NULL_BLOCK || line.blocks[i] >= layout.blockCount()) {
                 return "block " + line.blocks[i] + " is not one of 1 to " + layout.usableBlocks();

@@ -1,8 +1,7 @@
-package dev.sluice.executor.cpu;
+package dev.sluice.testkit;
 
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelDirectory;
-import dev.sluice.testkit.ModelFixtures;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -17,15 +16,15 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** A model with known answers: the embedded one, or one of the tiny ones under {@code golden/tiny}. */
-final class GoldenModel implements AutoCloseable {
+public final class GoldenModel implements AutoCloseable {
 
-    static final String EMBEDDED = "minimind2-small";
+    public static final String EMBEDDED = "minimind2-small";
 
     /** Logits expected of some ids at one position: all of them, or the ten best. */
-    record Expected(int position, int[] ids, float[] logits) {}
+    public record Expected(int position, int[] ids, float[] logits) {}
 
     /** A prompt and what the float64 reference says of it. */
-    record Case(String name, int[] prompt, List<Expected> expected, int[] greedy, double[] margins) {}
+    public record Case(String name, int[] prompt, List<Expected> expected, int[] greedy, double[] margins) {}
 
     private final Model model;
     private final List<Case> cases = new ArrayList<>();
@@ -37,12 +36,12 @@ final class GoldenModel implements AutoCloseable {
         }
     }
 
-    static GoldenModel open(String name, Path scratch) {
+    public static GoldenModel open(String name, Path scratch) {
         return open(name, scratch, directory -> {});
     }
 
     /** A tiny model whose copy is spoiled before it is read. */
-    static GoldenModel open(String name, Path scratch, Consumer<Path> spoil) {
+    public static GoldenModel open(String name, Path scratch, Consumer<Path> spoil) {
         try {
             if (name.equals(EMBEDDED)) {
                 return new GoldenModel(ModelDirectory.embedded(), json("/golden/" + name + ".json"));
@@ -57,15 +56,15 @@ final class GoldenModel implements AutoCloseable {
         }
     }
 
-    Model model() {
+    public Model model() {
         return model;
     }
 
-    List<Case> cases() {
+    public List<Case> cases() {
         return cases;
     }
 
-    boolean isInt8() {
+    public boolean isInt8() {
         return model.weights().find("lm_head.weight_scale") != null;
     }
 

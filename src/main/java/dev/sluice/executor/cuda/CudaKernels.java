@@ -1,0 +1,90 @@
+package dev.sluice.executor.cuda;
+
+import java.util.List;
+
+/** The kernels that one model needs, loaded onto the device: of its format, and of its size of heads. */
+final class CudaKernels {
+
+    /** Sizes of heads that the attention kernels are compiled for. */
+    private static final List<Integer> BF16_HEAD_DIMS = List.of(16, 32, 64, 128);
+
+    private static final List<Integer> FP16_HEAD_DIMS = List.of(64, 128);
+
+    // Dynamic shared memory as the kernels' own comments state it.
+    private static final int SKINNY_SHARED = 65_536;
+    private static final int SMALL_TILE_SHARED = 32_768;
+    private static final int LARGE_TILE_SHARED = 65_536;
+    private static final int DECODE_SHARED_PER_ELEMENT = 768;
+    private static final int PREFILL_SHARED_PER_ELEMENT = 512;
+
+    /** The matrix products for one format of results, by the number of rows that they are for. */
+    record Products(CudaFunction skinny8, CudaFunction skinny16, CudaFunction smallTile, CudaFunction largeTile) {}
+
+    final CudaFunction embed;
+    final CudaFunction rmsNorm;
+    final CudaFunction addRmsNorm;
+    final CudaFunction ropeAndCache;
+    final CudaFunction decode;
+    final CudaFunction reduce;
+    final CudaFunction prefill;
+    final CudaFunction siluMul;
+    final CudaFunction adjustLogits;
+    final CudaFunction recordTokens;
+    final CudaFunction sampleGreedy;
+    final CudaFunction sample;
+    final CudaFunction logprobs;
+    final CudaFunction gatherBlocks;
+    final CudaFunction scatterBlocks;
+    final Products products;
+    final Products logitProducts;
+
+    /** @throws CudaUnavailableException if there are no kernels for such heads */
+    CudaKernels(CudaContext context, KernelImages images, HalfType type, int headDim) {
+        List<Integer> headDims = type == HalfType.BF16 ? BF16_HEAD_DIMS : FP16_HEAD_DIMS;
+        if (!headDims.contains(headDim)) {
+            throw new CudaUnavailableException(
+                    "the CUDA executor has attention kernels for heads of " + headDims + " elements in " + type.suffix()
+                            + ", not " + headDim,
+                    null);
+        }
+        String suffix = "_" + type.suffix();
+        embed = load(context, images, "embed").function("embed_16bit", 0);
+        CudaModule norm = load(context, images, "rms_norm");
+        rmsNorm = norm.function("rms_norm" + suffix, 0);
+        addRmsNorm = norm.function("add_rms_norm" + suffix, 0);
+        ropeAndCache = load(context, images, "rope_and_cache").function("rope_and_cache" + suffix, 0);
+        CudaModule decoding = load(context, images, "paged_attention_decode");
+        decode = decoding.function(
+                "paged_attention_decode" + suffix + "_" + headDim, DECODE_SHARED_PER_ELEMENT * headDim);
+        reduce = decoding.function("paged_attention_reduce" + suffix, 0);
+        prefill = load(context, images, "paged_attention_prefill")
+                .function("paged_attention_prefill" + suffix + "_" + headDim, PREFILL_SHARED_PER_ELEMENT * headDim);
+        siluMul = load(context, images, "silu_mul").function("silu_mul" + suffix, 0);
+        CudaModule penalties = load(context, images, "penalties");
+        adjustLogits = penalties.function("adjust_logits", 0);
+        recordTokens = penalties.function("record_tokens", 0);
+        CudaModule sampling = load(context, images, "sample");
+        sampleGreedy = sampling.function("sample_greedy", 0);
+        sample = sampling.function("sample", 0);
+        logprobs = load(context, images, "logprobs").function("logprobs", 0);
+        CudaModule copies = load(context, images, "copy_blocks");
+        gatherBlocks = copies.function("gather_blocks", 0);
+        scatterBlocks = copies.function("scatter_blocks", 0);
+        CudaModule skinny = load(context, images, "gemm_skinny");
+        CudaModule tiled = load(context, images, "gemm");
+        products = products(skinny, tiled, suffix);
+        logitProducts = products(skinny, tiled, suffix + "_f32");
+    }
+
+    private static CudaModule load(CudaContext context, KernelImages images, String file) {
+        return CudaModule.load(context, images.image(file));
+    }
+
+    private static Products products(CudaModule skinny, CudaModule tiled, String suffix) {
+        return new Products(
+                skinny.function("gemm_skinny8" + suffix, SKINNY_SHARED),
+                skinny.function("gemm_skinny16" + suffix, SKINNY_SHARED),
+                tiled.function("gemm_64x64" + suffix, SMALL_TILE_SHARED),
+                tiled.function("gemm_128x128" + suffix, LARGE_TILE_SHARED));
+    }
+}

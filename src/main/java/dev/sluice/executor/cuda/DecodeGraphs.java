@@ -1,0 +1,70 @@
+package dev.sluice.executor.cuda;
+
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Passes that only decode, as recorded graphs: one call instead of some hundred launches. Their sizes are rounded up to a
+ * bucket, of rows and of blocks per sequence, so that few graphs serve all; rows too many are marked as unused.
+ */
+final class DecodeGraphs {
+
+    private static final int SKINNY_MAX = 16; // rows up to which matrix products have kernels of their own
+    private static final int FINE_STEP = 16;
+    private static final int FINE_MAX = 64;
+    private static final int COARSE_STEP = 32;
+    private static final int WIDTH_MIN = 16;
+
+    private final PassLimits limits;
+    private final CudaStream stream;
+    private final CudaForward forward;
+    private final Map<PassLayout, CudaGraph> graphs = new HashMap<>();
+    private final Set<PassLayout> seen = new HashSet<>();
+
+    DecodeGraphs(PassLimits limits, CudaStream stream, CudaForward forward) {
+        this.limits = limits;
+        this.stream = stream;
+        this.forward = forward;
+    }
+
+    /** The bucket of a pass that only decodes. */
+    PassLayout bucket(CudaPass pass) {
+        int rows = rows(pass.rows());
+        return new PassLayout(rows, rows, 0, width(pass.width()), rows);
+    }
+
+    private int rows(int rows) {
+        int up;
+        if (rows <= SKINNY_MAX) {
+            up = powerOfTwo(rows);
+        } else {
+            int step = rows <= FINE_MAX ? FINE_STEP : COARSE_STEP;
+            up = Math.ceilDiv(rows, step) * step;
+        }
+        return Math.min(up, limits.lines());
+    }
+
+    private int width(int width) {
+        return Math.min(Math.max(WIDTH_MIN, powerOfTwo(width)), Math.max(width, limits.width()));
+    }
+
+    private static int powerOfTwo(int least) {
+        return least <= 1 ? 1 : Integer.highestOneBit(least - 1) << 1;
+    }
+
+    /** Runs the layers and the logits of all rows. The first time step by step: it may never be asked for again. */
+    void run(PassLayout bucket) {
+        if (seen.add(bucket)) {
+            forward.run(bucket, 0, bucket.samples());
+            return;
+        }
+        CudaGraph graph = graphs.get(bucket);
+        if (graph == null) {
+            graph = stream.capture(() -> forward.run(bucket, 0, bucket.samples()));
+            graphs.put(bucket, graph);
+        }
+        graph.launch(stream);
+    }
+}

@@ -1,0 +1,64 @@
+package dev.sluice.executor.cuda;
+
+import dev.sluice.kv.KvLayout;
+
+/**
+ * How the device's memory is shared out, in bytes.
+ *
+ * @param total of the device
+ * @param free of it, before anything was taken
+ * @param utilization share of the total that may be in use in the end, by others too
+ * @param weights of the model
+ * @param workspace what lies between the kernels of a pass
+ * @param block one key/value block
+ */
+record MemoryPlan(long total, long free, double utilization, long weights, long workspace, long block) {
+
+    private static final int BLOCKS_MAX = 1 << 24;
+    private static final int BLOCKS_MIN = 2; // one of them is the null block
+
+    /**
+     * The blocks to allocate.
+     *
+     * @param asked usable blocks; 0 is as many as there is room for
+     * @throws IllegalArgumentException with the arithmetic, if they do not fit
+     */
+    KvLayout layout(int asked, int blockSize) {
+        if (asked > 0) {
+            long needed = weights + workspace + block * (asked + 1L);
+            if (needed > free) {
+                throw new IllegalArgumentException(String.format(
+                        "sluice.kv.blocks asks for %d blocks of %d bytes; with %s of weights and %s of workspace that is"
+                                + " %s, but only %s of the device's %s are free",
+                        asked, block, size(weights), size(workspace), size(needed), size(free), size(total)));
+            }
+            return new KvLayout(asked + 1, blockSize);
+        }
+        long others = total - free;
+        long budget = (long) (total * utilization) - others;
+        long blocks = (budget - weights - workspace) / block;
+        if (blocks < BLOCKS_MIN) {
+            throw new IllegalArgumentException(String.format(
+                    "the model does not fit the device: %s of weights, %s of workspace and at least %d key/value blocks of"
+                            + " %d bytes are needed, but sluice.kv.gpu-memory-utilization of %s leaves %s of the"
+                            + " device's %s, of which others use %s",
+                    size(weights),
+                    size(workspace),
+                    BLOCKS_MIN,
+                    block,
+                    utilization,
+                    size(Math.max(0, budget)),
+                    size(total),
+                    size(others)));
+        }
+        return new KvLayout((int) Math.min(blocks, BLOCKS_MAX), blockSize);
+    }
+
+    /** For people: MiB below a GiB. */
+    static String size(long bytes) {
+        double gib = bytes / (double) (1 << 30);
+        return gib < 1
+                ? String.format(java.util.Locale.ROOT, "%.1f MiB", gib * 1024)
+                : String.format(java.util.Locale.ROOT, "%.1f GiB", gib);
+    }
+}

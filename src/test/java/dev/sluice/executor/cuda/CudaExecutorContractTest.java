@@ -1,0 +1,92 @@
+package dev.sluice.executor.cuda;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.sluice.executor.ModelExecutor;
+import dev.sluice.executor.ModelExecutorContract;
+import dev.sluice.testkit.GoldenModel;
+import dev.sluice.testkit.ModelFixturesWeights;
+import dev.sluice.testkit.ModelFixturesWeights.Stored;
+import dev.sluice.testkit.PlanDriver;
+import dev.sluice.testkit.PlanDriver.Run;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SequencedMap;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The CUDA executor keeps the contract on whatever GPU there is: the machine's, or the emulated one. */
+class CudaExecutorContractTest {
+
+    abstract static class OnTinyModel extends ModelExecutorContract {
+
+        @TempDir
+        private Path scratch;
+
+        private final String name;
+        private final int broken;
+        private int opened;
+
+        /** @param broken a token that the golden prompts and answers do not contain; its embedding is not a number */
+        OnTinyModel(String name, int broken) {
+            this.name = name;
+            this.broken = broken;
+        }
+
+        private GoldenModel golden() {
+            return GoldenModel.open(name, scratch.resolve("copy" + opened++), this::breakOneEmbedding);
+        }
+
+        private void breakOneEmbedding(Path directory) {
+            SequencedMap<String, Stored> tensors = ModelFixturesWeights.load(directory);
+            Stored embeddings = tensors.get("model.embed_tokens.weight");
+            int rowBytes = embeddings.bytes().length / (int) embeddings.shape()[0];
+            // All bits set is not a number in every floating-point type.
+            Arrays.fill(embeddings.bytes(), broken * rowBytes, (broken + 1) * rowBytes, (byte) 0xFF);
+            ModelFixturesWeights.save(directory, tensors);
+        }
+
+        @Override
+        protected ModelExecutor open() {
+            TestGpu gpu = TestGpu.fresh();
+            assumeTrue(gpu != null, TestGpu.MISSING);
+            try (GoldenModel golden = golden()) {
+                // 32 rows and 3 answers at once: larger steps are computed in several passes
+                CudaSettings settings =
+                        new CudaSettings(0, CONTEXT, 32, 3, LAYOUT.blockSize(), LAYOUT.usableBlocks(), 0.9);
+                return gpu.open(golden.model(), settings);
+            }
+        }
+
+        @Override
+        protected List<Known> known() {
+            try (GoldenModel golden = golden()) {
+                return golden.cases().stream()
+                        .map(test -> new Known(test.prompt(), test.greedy()))
+                        .toList();
+            }
+        }
+
+        @Override
+        protected Run failing(PlanDriver driver) {
+            int[] prompt = new int[40];
+            Arrays.fill(prompt, broken);
+            return driver.start(prompt);
+        }
+    }
+
+    @Nested
+    class WithFullAttention extends OnTinyModel {
+        WithFullAttention() {
+            super("llama-rope-llama3", 252);
+        }
+    }
+
+    @Nested
+    class WithASlidingWindow extends OnTinyModel {
+        WithASlidingWindow() {
+            super("mistral-sliding-window", 255);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+package dev.sluice.executor.cuda;
+
+import dev.sluice.model.Model;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The GPU that tests of the executor run on: the machine's own if there is one, else an emulated one, which is the fake
+ * driver with the kernels compiled by g++.
+ */
+final class TestGpu {
+
+    static final String MISSING = "no GPU, and no C compiler to emulate one";
+    private static final boolean REAL = isThere();
+
+    private final @Nullable FakeCuda fake;
+
+    private TestGpu(@Nullable FakeCuda fake) {
+        this.fake = fake;
+    }
+
+    private static boolean isThere() {
+        try {
+            return CudaDriver.open(CudaDriver.LIBRARY).deviceCount() > 0;
+        } catch (CudaUnavailableException e) {
+            return false;
+        }
+    }
+
+    /** Null on a machine without any. */
+    static @Nullable TestGpu fresh() {
+        if (REAL) {
+            return new TestGpu(null);
+        }
+        FakeCuda fake = FakeCuda.fresh();
+        EmulatedGpu kernels = EmulatedGpu.find();
+        if (fake == null || kernels == null) {
+            return null;
+        }
+        fake.capability(80);
+        fake.emulate(kernels.library());
+        return new TestGpu(fake);
+    }
+
+    CudaExecutor open(Model model, CudaSettings settings) {
+        return fake == null
+                ? CudaExecutor.open(model.spec(), model.weights(), settings)
+                : CudaExecutor.open(FakeCuda.library(), file -> new byte[64], model.spec(), model.weights(), settings);
+    }
+}
