@@ -3,6 +3,8 @@ package dev.sluice.config;
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.executor.cpu.CpuExecutor;
 import dev.sluice.executor.cpu.CpuSettings;
+import dev.sluice.executor.cuda.CudaExecutor;
+import dev.sluice.executor.cuda.CudaSettings;
 import dev.sluice.executor.sim.FaultPlan;
 import dev.sluice.executor.sim.SimulatedExecutor;
 import dev.sluice.kv.KvLayout;
@@ -59,7 +61,7 @@ final class EngineForge {
             SluiceProperties properties = Binder.get(environment).bindOrCreate("sluice", SluiceProperties.class);
             Model opened = new ModelOpener(properties.model(), progress).open();
             model.complete(opened);
-            ModelExecutor made = executor(properties, opened, layout(properties.kv(), opened));
+            ModelExecutor made = executor(properties, opened);
             WarmUp.run(made);
             executor.complete(made);
         } catch (RuntimeException | OutOfMemoryError e) {
@@ -84,8 +86,7 @@ final class EngineForge {
         return new KvLayout((int) Math.min(blocks, 1 << 24), kv.blockSize());
     }
 
-    private static ModelExecutor executor(SluiceProperties properties, Model model, KvLayout layout) {
-        int context = contextLength(properties.model().maxContext(), model, layout);
+    private static ModelExecutor executor(SluiceProperties properties, Model model) {
         return switch (properties.executor().type()) {
             case CPU -> {
                 int threads = properties.executor().cpu().threads();
@@ -93,12 +94,29 @@ final class EngineForge {
                         threads == 0 ? Runtime.getRuntime().availableProcessors() : threads,
                         properties.scheduler().maxBatchedTokens(),
                         properties.scheduler().maxSequences());
+                KvLayout layout = layout(properties.kv(), model);
+                int context = contextLength(properties.model().maxContext(), model, layout);
                 yield new CpuExecutor(model.spec(), model.weights(), layout, context, settings);
             }
-            case SIMULATOR ->
-                new SimulatedExecutor(
+            case CUDA -> CudaExecutor.open(model.spec(), model.weights(), cudaSettings(properties));
+            case SIMULATOR -> {
+                KvLayout layout = layout(properties.kv(), model);
+                int context = contextLength(properties.model().maxContext(), model, layout);
+                yield new SimulatedExecutor(
                         SimulatedExecutor.spec(model.spec().vocabularySize(), context, layout), FaultPlan.NONE);
+            }
         };
+    }
+
+    private static CudaSettings cudaSettings(SluiceProperties properties) {
+        return new CudaSettings(
+                properties.executor().cuda().device(),
+                properties.model().maxContext(),
+                properties.scheduler().maxBatchedTokens(),
+                properties.scheduler().maxSequences(),
+                properties.kv().blockSize(),
+                properties.kv().blocks(),
+                properties.kv().gpuMemoryUtilization());
     }
 
     /** The context that is served: the model's, the configured one, or what the cache can hold, whichever is least. */

@@ -5,8 +5,10 @@ import dev.sluice.api.ApiRooms;
 import dev.sluice.api.EngineStatus.Stage;
 import dev.sluice.api.FrontDoor;
 import dev.sluice.api.ServedModel;
+import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.ExecutorSpec;
 import dev.sluice.executor.ModelExecutor;
+import dev.sluice.executor.cuda.CudaUnavailableException;
 import dev.sluice.metrics.EngineLog;
 import dev.sluice.metrics.RequestMetricsRecorder;
 import dev.sluice.metrics.SchedulerGauges;
@@ -120,6 +122,8 @@ final class EngineStarter implements SmartInitializingSingleton, SmartLifecycle 
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
             if (cause instanceof ModelFormatException
                     || cause instanceof HubException
+                    || cause instanceof CudaUnavailableException
+                    || cause instanceof ExecutorException
                     || cause instanceof IllegalArgumentException) {
                 return String.valueOf(cause.getMessage());
             }

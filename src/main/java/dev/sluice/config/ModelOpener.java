@@ -1,5 +1,6 @@
 package dev.sluice.config;
 
+import dev.sluice.config.SluiceProperties.ModelSource.LoadFormat;
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelDirectory;
 import dev.sluice.model.hub.HubDownloader;
@@ -29,6 +30,9 @@ final class ModelOpener {
         if (!source.path().isEmpty() && !source.id().isEmpty()) {
             throw new IllegalArgumentException("sluice.model.path and sluice.model.id cannot both be set");
         }
+        if (source.loadFormat() == LoadFormat.DUMMY) {
+            return dummy();
+        }
         if (!source.path().isEmpty()) {
             LOG.info("Opening the model in {}", source.path());
             return ModelDirectory.open(Path.of(source.path()), source.allowSymlinks());
@@ -38,6 +42,15 @@ final class ModelOpener {
         }
         LOG.info("No model is configured: serving the small one that travels in the jar");
         return ModelDirectory.embedded();
+    }
+
+    private Model dummy() {
+        if (source.path().isEmpty()) {
+            throw new IllegalArgumentException(
+                    "sluice.model.load-format dummy needs sluice.model.path: a directory with a config.json");
+        }
+        LOG.warn("The weights are random, and so are all answers: sluice.model.load-format is dummy");
+        return ModelDirectory.openWithoutWeights(Path.of(source.path()), source.allowSymlinks());
     }
 
     private Path download() {

@@ -44,7 +44,17 @@ public record SluiceProperties(
             @DefaultValue List<String> servedNames,
             @DefaultValue("0") @Min(0) int maxContext,
             @DefaultValue("false") boolean allowSymlinks,
-            @Valid @DefaultValue Download download) {}
+            @DefaultValue("auto") LoadFormat loadFormat,
+            @Valid @DefaultValue Download download) {
+
+        /** Where weights come from. */
+        public enum LoadFormat {
+            /** The model's files. */
+            AUTO,
+            /** Nowhere: they are random, for benchmarks from a {@code config.json} alone. */
+            DUMMY
+        }
+    }
 
     /** How a model id is downloaded. */
     public record Download(
@@ -58,24 +68,34 @@ public record SluiceProperties(
     /** What computes. */
     public record Executor(
             @DefaultValue("cpu") Type type,
-            @Valid @DefaultValue Cpu cpu) {
+            @Valid @DefaultValue Cpu cpu,
+            @Valid @DefaultValue Cuda cuda) {
 
         /** The executors there are. */
         public enum Type {
             CPU,
+            CUDA,
             SIMULATOR
         }
 
         /** The CPU executor; zero threads means one per core. */
         public record Cpu(
                 @DefaultValue("0") @Min(0) @Max(1024) int threads) {}
+
+        /** The CUDA executor; devices are counted as the driver does. */
+        public record Cuda(
+                @DefaultValue("0") @Min(0) @Max(1024) int device) {}
     }
 
-    /** The cache of keys and values; zero blocks means as many as the memory holds. */
+    /** The cache of keys and values; zero blocks means as many as the memory holds, or the GPU. */
     public record Kv(
             @DefaultValue("16") @Min(1) @Max(1024) int blockSize,
             @DefaultValue("256MB") DataSize memory,
             @DefaultValue("0") @Min(0) int blocks,
+
+            @DefaultValue("0.9") @DecimalMin("0.01") @DecimalMax("1")
+            double gpuMemoryUtilization,
+
             @DefaultValue("true") boolean prefixCaching,
             @DefaultValue("") String hashSeed) {}
 

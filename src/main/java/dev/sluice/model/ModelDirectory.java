@@ -23,13 +23,29 @@ public final class ModelDirectory {
         return open(new DirectorySource(directory, allowSymlinks));
     }
 
+    /**
+     * Opens a directory of which only {@code config.json} must be there: weights are random, and a tokenizer that is missing
+     * is that of the embedded model. For measuring, without the files.
+     */
+    public static Model openWithoutWeights(Path directory, boolean allowSymlinks) {
+        return open(new DirectorySource(directory, allowSymlinks), true);
+    }
+
     /** Opens the small model that travels with the program. */
     public static Model embedded() {
-        return open(new ClasspathSource(ModelDirectory.class.getClassLoader(), EMBEDDED));
+        return open(embeddedSource());
+    }
+
+    private static ModelSource embeddedSource() {
+        return new ClasspathSource(ModelDirectory.class.getClassLoader(), EMBEDDED);
+    }
+
+    static Model open(ModelSource source) {
+        return open(source, false);
     }
 
     @SuppressWarnings("MustBeClosedChecker") // the model owns the arena and closes it
-    static Model open(ModelSource source) {
+    private static Model open(ModelSource source, boolean withoutWeights) {
         ModelConfig config = ModelConfigReader.read(source.require(ModelConfigReader.FILE, CONFIG_BYTES_MAX));
         ModelSpec spec = config.spec();
         byte[] generation = source.read(GenerationConfig.FILE, CONFIG_BYTES_MAX);
@@ -37,13 +53,17 @@ public final class ModelDirectory {
                 ? new GenerationConfig(GenerationDefaults.NONE, List.of())
                 : GenerationConfig.read(generation, spec.vocabularySize());
         TokenizerFiles tokenizer = TokenizerFiles.read(source);
+        if (withoutWeights && tokenizer.tokenizer() == null) {
+            tokenizer = TokenizerFiles.read(embeddedSource());
+        }
         TreeSet<Integer> ends = new TreeSet<>(config.endTokenIds());
         ends.addAll(recommended.endTokenIds());
 
         Arena arena = Arena.ofShared();
         try {
-            WeightFiles files = WeightFiles.open(source, arena);
-            WeightMap weights = WeightPlan.of(config).verify(files.tensors(), files.unservedTypes());
+            WeightMap weights = withoutWeights
+                    ? RandomWeights.of(WeightPlan.of(config), arena)
+                    : WeightFiles.open(source, arena).verify(WeightPlan.of(config));
             return new Model(
                     source.modelName(), spec, weights, recommended.defaults(), List.copyOf(ends), tokenizer, arena);
         } catch (RuntimeException | Error e) {

@@ -62,11 +62,8 @@ final class WeightFiles {
         }
     }
 
-    Map<String, Tensor> tensors() {
-        return tensors;
-    }
-
-    Map<String, String> unservedTypes() {
-        return unservedTypes;
+    /** The tensors that the plan asks for; see {@link WeightPlan#verify}. */
+    WeightMap verify(WeightPlan plan) {
+        return plan.verify(tensors, unservedTypes);
     }
 }

@@ -77,6 +77,13 @@ final class WeightPlan {
         needs.put(name, new Need(Use.LINEAR, shape));
     }
 
+    /** All tensors that the model needs, with their shapes. */
+    SequencedMap<String, long[]> shapes() {
+        SequencedMap<String, long[]> shapes = new LinkedHashMap<>();
+        needs.forEach((name, need) -> shapes.put(name, need.shape()));
+        return shapes;
+    }
+
     /**
      * The tensors of the model, checked one by one.
      *
