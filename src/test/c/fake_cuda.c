@@ -71,6 +71,7 @@ void fake_fail(const char *name, int code, int after) {
     failing_after = after;
 }
 void fake_memory(long bytes) { memory_total = (size_t)bytes; }
+long fake_memory_used(void) { return (long)memory_used; }
 void fake_devices(int count) { devices = count; }
 /* The next so many queries of events and streams answer "not ready". */
 void fake_pending(int polls) { pending_polls = polls; }

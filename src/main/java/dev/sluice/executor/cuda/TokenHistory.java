@@ -136,8 +136,6 @@ final class TokenHistory {
             if (tokens == TOKENS || entries == entriesMax) {
                 flush();
                 stream.synchronize();
-                tokens = 0;
-                entries = 0;
             }
             int count = Math.min(to - at, TOKENS - tokens);
             MemorySegment.copy(ids, at, host, JAVA_INT, (long) Integer.BYTES * tokens, count);
@@ -162,7 +160,7 @@ final class TokenHistory {
         host.set(JAVA_INT, (long) Integer.BYTES * index, value);
     }
 
-    /** Gives what was noted to the stream. */
+    /** Gives what was noted to the stream; more may be noted once the stream has taken it. */
     void flush() {
         if (entries == 0) {
             return;
@@ -179,6 +177,8 @@ final class TokenHistory {
             arguments.add(output ? 1 : 0).add(vocabularySize);
             stream.launch(recordTokens, entries, 1, 1, THREADS, arguments);
         }
+        tokens = 0;
+        entries = 0;
     }
 
     private long at(int index) {

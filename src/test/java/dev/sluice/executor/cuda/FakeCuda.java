@@ -109,6 +109,11 @@ final class FakeCuda {
         call("fake_memory", FunctionDescriptor.ofVoid(JAVA_LONG), bytes);
     }
 
+    /** Device memory in use. */
+    long deviceBytes() {
+        return (long) call("fake_memory_used", FunctionDescriptor.of(JAVA_LONG));
+    }
+
     void devices(int count) {
         call("fake_devices", FunctionDescriptor.ofVoid(JAVA_INT), count);
     }

@@ -41,6 +41,12 @@ final class TestGpu {
         return new TestGpu(fake);
     }
 
+    /** The fake driver; null on the machine's own GPU. */
+    @Nullable
+    FakeCuda fake() {
+        return fake;
+    }
+
     CudaExecutor open(Model model, CudaSettings settings) {
         return fake == null
                 ? CudaExecutor.open(model.spec(), model.weights(), settings)
