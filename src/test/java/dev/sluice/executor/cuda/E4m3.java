@@ -28,9 +28,10 @@ final class E4m3 {
         int best = 0;
         for (int code = 1; code < MAGNITUDES.length; code++) {
             double better = Math.abs(Math.abs(value) - MAGNITUDES[best]) - Math.abs(Math.abs(value) - MAGNITUDES[code]);
-            if (better > 0 || better == 0 && code % 2 == 0) {
-                best = code;
+            if (better < 0) {
+                break; // they ascend
             }
+            best = better > 0 || code % 2 == 0 ? code : best;
         }
         return (byte) (Math.copySign(1, value) < 0 ? best | 0x80 : best);
     }

@@ -18,9 +18,9 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * Every kernel compiles for every architecture, or for those that its file names, keeps its values in registers, and uses no more of a multiprocessor than
- * {@code kernel-table.csv} says. The measured table is left in {@code target/kernel-table.csv}: after a deliberate change it
- * becomes the new one.
+ * Every kernel compiles for every architecture, or for those that its file names, keeps its values in registers, and uses no
+ * more of a multiprocessor than {@code kernel-table.csv} says. The measured table is left in {@code target/kernel-table.csv}:
+ * after a deliberate change it becomes the new one.
  */
 class KernelCompileTest {
 
