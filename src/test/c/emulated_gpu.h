@@ -44,6 +44,7 @@ struct alignas(8) uint2 { unsigned x, y; };
 struct alignas(16) uint4 { unsigned x, y, z, w; };
 struct alignas(16) float4 { float x, y, z, w; };
 inline float2 make_float2(float x, float y) { return {x, y}; }
+inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
 inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
 
 inline uint3 threadIdx, blockIdx;
@@ -334,6 +335,8 @@ template <class To, class From> inline To bitsAs(From v) {
 }
 inline float __uint_as_float(unsigned v) { return bitsAs<float>(v); }
 inline unsigned __float_as_uint(float v) { return bitsAs<unsigned>(v); }
+inline int __float2int_rn(float v) { return v != v ? 0 : static_cast<int>(nearbyintf(v)); }
+inline float __fdiv_rn(float a, float b) { return a / b; }
 inline float rsqrtf(float v) { return 1 / sqrtf(v); }
 inline float __expf(float v) { return expf(v); }
 inline float __sinf(float v) { return sinf(v); }

@@ -5,7 +5,8 @@
  *   g++ -O2 -std=c++17 -shared -fPIC -DSLUICE_EMULATED -Isrc/test/c -Isrc/main/cuda/include -Isrc/main/cuda/kernels ...
  */
 #include "attention.cuh"
-#include "gemm_step.cuh"
+#include "gemm_scaled.cuh"
+#include "quantise.cuh"
 #include "ranking.cuh"
 #include "split.cuh"
 #include <utility>
@@ -37,6 +38,18 @@ namespace gemm_file {
 }
 namespace gemm_skinny_file {
 #include "gemm_skinny.cu"
+}
+namespace quantise_int8_file {
+#include "quantise_int8.cu"
+}
+namespace quantise_fp8_file {
+#include "quantise_fp8.cu"
+}
+namespace gemm_int8_file {
+#include "gemm_int8.cu"
+}
+namespace gemm_fp8_file {
+#include "gemm_fp8.cu"
 }
 namespace penalties_file {
 #include "penalties.cu"
@@ -131,6 +144,30 @@ extern "C" const char* emulated_launch(
     BOTH(gemm_skinny_file, gemm_skinny8_, _f32)
     BOTH(gemm_skinny_file, gemm_skinny16_, )
     BOTH(gemm_skinny_file, gemm_skinny16_, _f32)
+    BOTH(quantise_int8_file, quantise_rows_int8_, )
+    BOTH(quantise_int8_file, silu_mul_int8_, )
+    BOTH(quantise_int8_file, rms_norm_int8_, )
+    BOTH(quantise_int8_file, add_rms_norm_int8_, )
+    BOTH(gemm_int8_file, gemm_64x64_int8_, )
+    KERNEL(gemm_int8_file, gemm_64x64_int8_f32)
+    BOTH(gemm_int8_file, gemm_128x128_int8_, )
+    KERNEL(gemm_int8_file, gemm_128x128_int8_f32)
+    BOTH(gemm_int8_file, gemm_skinny8_int8_, )
+    KERNEL(gemm_int8_file, gemm_skinny8_int8_f32)
+    BOTH(gemm_int8_file, gemm_skinny16_int8_, )
+    KERNEL(gemm_int8_file, gemm_skinny16_int8_f32)
+    BOTH(quantise_fp8_file, quantise_rows_fp8_, )
+    BOTH(quantise_fp8_file, silu_mul_fp8_, )
+    BOTH(quantise_fp8_file, rms_norm_fp8_, )
+    BOTH(quantise_fp8_file, add_rms_norm_fp8_, )
+    BOTH(gemm_fp8_file, gemm_64x64_fp8_, )
+    KERNEL(gemm_fp8_file, gemm_64x64_fp8_f32)
+    BOTH(gemm_fp8_file, gemm_128x128_fp8_, )
+    KERNEL(gemm_fp8_file, gemm_128x128_fp8_f32)
+    BOTH(gemm_fp8_file, gemm_skinny8_fp8_, )
+    KERNEL(gemm_fp8_file, gemm_skinny8_fp8_f32)
+    BOTH(gemm_fp8_file, gemm_skinny16_fp8_, )
+    KERNEL(gemm_fp8_file, gemm_skinny16_fp8_f32)
     KERNEL(penalties_file, adjust_logits)
     KERNEL(penalties_file, record_tokens)
     KERNEL(sample_file, sample_greedy)

@@ -4,37 +4,52 @@
  * With g = lane / 4 and t = lane % 4, two neighbouring k in a word, a lane holds
  *   A: a[0] row g, k 2t   a[1] row g+8, k 2t   a[2] row g, k 2t+8   a[3] row g+8, k 2t+8
  *   B: b[0] column g, k 2t   b[1] column g, k 2t+8
+ * With elements of 8 bits there are 32 k and four in a word: read 4t for 2t and 16 for 8.
  *   D: d[0], d[1] row g, columns 2t, 2t+1   d[2], d[3] row g+8, the same columns
  */
 #pragma once
 #include "types.cuh"
 
 #ifdef SLUICE_EMULATED
+template <class T>
 struct EmulatedMma {
     const u32 *a, *b;
-    float* d;
+    typename T::Sum* d;
 };
 
 template <class T>
+inline typename T::Sum as_kept(T, typename T::Sum sum) {
+    return sum;
+}
+
+/** Of sums of e4m3 products the tensor cores of sm_89 keep 13 bits of mantissa. */
+inline float as_kept(E4m3, float sum) {
+    return __uint_as_float(__float_as_uint(sum) & ~0x3ffu);
+}
+
+template <class T>
 inline void emulated_mma(void** lanes, int) {
-    float a[16][16], b[16][8];
+    constexpr int PER_WORD = 4 / sizeof(T);
+    constexpr int DEPTH = 8 * PER_WORD;
+    typename T::Sum a[16][DEPTH], b[DEPTH][8];
     for (int lane = 0; lane < 32; lane++) {
-        const auto& mine = *static_cast<EmulatedMma*>(lanes[lane]);
+        const auto& mine = *static_cast<EmulatedMma<T>*>(lanes[lane]);
         int g = lane / 4, t = lane % 4;
-        for (int i = 0; i < 4; i++) {
-            float2 pair = unpack<T>(mine.a[i]);
-            a[g + 8 * (i % 2)][2 * t + 8 * (i / 2)] = pair.x;
-            a[g + 8 * (i % 2)][2 * t + 8 * (i / 2) + 1] = pair.y;
-        }
-        for (int i = 0; i < 2; i++) {
-            float2 pair = unpack<T>(mine.b[i]);
-            b[2 * t + 8 * i][g] = pair.x;
-            b[2 * t + 8 * i + 1][g] = pair.y;
+        T elements[6][PER_WORD];
+        memcpy(elements, mine.a, 16);
+        memcpy(elements[4], mine.b, 8);
+        for (int i = 0; i < PER_WORD; i++) {
+            for (int word = 0; word < 4; word++) {
+                a[g + 8 * (word % 2)][t * PER_WORD + DEPTH / 2 * (word / 2) + i] = to_sum(elements[word][i]);
+            }
+            for (int word = 0; word < 2; word++) {
+                b[t * PER_WORD + DEPTH / 2 * word + i][g] = to_sum(elements[4 + word][i]);
+            }
         }
     }
-    float d[16][8] = {};
+    typename T::Sum d[16][8] = {};
     for (int row = 0; row < 16; row++) {
-        for (int k = 0; k < 16; k++) {
+        for (int k = 0; k < DEPTH; k++) {
             for (int column = 0; column < 8; column++) {
                 d[row][column] += a[row][k] * b[k][column];
             }
@@ -42,38 +57,38 @@ inline void emulated_mma(void** lanes, int) {
     }
     for (int lane = 0; lane < 32; lane++) {
         for (int i = 0; i < 4; i++) {
-            static_cast<EmulatedMma*>(lanes[lane])->d[i] += d[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2];
+            auto& sum = static_cast<EmulatedMma<T>*>(lanes[lane])->d[i];
+            sum = as_kept(T(), sum + d[lane / 4 + 8 * (i / 2)][2 * (lane % 4) + i % 2]);
         }
     }
 }
 #endif
 
 template <class T>
-__device__ __forceinline__ void mma(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1);
+__device__ __forceinline__ void mma(typename T::Sum (&d)[4], const u32 (&a)[4], u32 b0, u32 b1);
 
 #ifdef SLUICE_EMULATED
 template <class T>
-__device__ __forceinline__ void mma(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+__device__ __forceinline__ void mma(typename T::Sum (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
     u32 b[2] = {b0, b1};
-    EmulatedMma mine{a, b, d};
+    EmulatedMma<T> mine{a, b, d};
     emulated::meet(__LINE__, &mine, emulated_mma<T>);
 }
 #else
-template <>
-__device__ __forceinline__ void mma<Bf16>(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
-                 "{%0,%1,%2,%3};"
-                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
+#define SLUICE_MMA(T, shape, types, constraint)                                                                        \
+    template <>                                                                                                        \
+    __device__ __forceinline__ void mma<T>(T::Sum(&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {                         \
+        asm volatile("mma.sync.aligned." shape ".row.col." types " {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "            \
+                     "{%0,%1,%2,%3};"                                                                                  \
+                     : "+" constraint(d[0]), "+" constraint(d[1]), "+" constraint(d[2]), "+" constraint(d[3])          \
+                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));                                  \
+    }
 
-template <>
-__device__ __forceinline__ void mma<Fp16>(float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
-                 "{%0,%1,%2,%3};"
-                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
-}
+SLUICE_MMA(Bf16, "m16n8k16", "f32.bf16.bf16.f32", "f")
+SLUICE_MMA(Fp16, "m16n8k16", "f32.f16.f16.f32", "f")
+SLUICE_MMA(Int8, "m16n8k32", "s32.s8.s8.s32", "r")
+SLUICE_MMA(E4m3, "m16n8k32", "f32.e4m3.e4m3.f32", "f")
+#undef SLUICE_MMA
 #endif
 
 #ifdef SLUICE_EMULATED

@@ -1,5 +1,5 @@
 /*
- * Words, the two 16-bit formats, and their conversions. No header of the toolkit is needed, so that the runtime compiler
+ * Words, the 16-bit and 8-bit formats, and their conversions. No header of the toolkit is needed, so that the runtime compiler
  * can compile the kernels on a machine that has only the driver. With SLUICE_EMULATED a host compiler compiles them.
  *
  * Everything that is written in PTX lies in this file and in async_copy.cuh and mma.cuh, each with its host variant.
@@ -27,11 +27,26 @@ constexpr u32 ALL_LANES = 0xffffffffu;
 #define NOT_A_NUMBER __uint_as_float(0x7fffffffu)
 
 struct Bf16 {
+    typedef float Sum; // what products are added up in
     u16 bits;
 };
 
 struct Fp16 {
+    typedef float Sum;
     u16 bits;
+};
+
+struct Int8 {
+    typedef int Sum;
+    static constexpr float MAX = 127; // symmetric: -128 is not used
+    signed char bits;
+};
+
+/** Four bits of exponent, three of mantissa, no infinity; on a GPU only from sm_89 on. */
+struct E4m3 {
+    typedef float Sum;
+    static constexpr float MAX = 448;
+    unsigned char bits;
 };
 
 __device__ __forceinline__ float to_float(Bf16 v) {
@@ -82,6 +97,38 @@ template <>
 __device__ __forceinline__ float from_float<float>(float f) {
     return f;
 }
+
+#ifdef SLUICE_EMULATED
+inline int to_sum(Int8 v) {
+    return v.bits;
+}
+
+inline float to_sum(E4m3 v) {
+    int exponent = v.bits >> 3 & 15;
+    int mantissa = v.bits & 7;
+    float size = exponent == 0 ? ldexpf(mantissa, -9) : ldexpf(8 + mantissa, exponent - 10);
+    return copysignf((v.bits & 0x7f) == 0x7f ? NAN : size, v.bits & 0x80 ? -1 : 1);
+}
+
+inline float to_sum(Bf16 v) {
+    return to_float(v);
+}
+
+inline float to_sum(Fp16 v) {
+    return to_float(v);
+}
+
+inline u32 to_e4m3(float f) {
+    u32 sign = __float_as_uint(f) >> 24 & 0x80;
+    if (f != f) {
+        return 0x7f;
+    }
+    float size = fminf(fabsf(f), E4m3::MAX);
+    int exponent = size < 0x1p-6f ? -6 : ilogbf(size);
+    int eighths = static_cast<int>(nearbyintf(ldexpf(size, 3 - exponent))); // ties to even; 16 carries over
+    return sign | static_cast<u32>((exponent + 6) * 8 + eighths);
+}
+#endif
 
 /** 2^f in one instruction, with a relative error of 2^-22; zero instead of subnormal results. */
 __device__ __forceinline__ float exp2_fast(float f) {
@@ -136,4 +183,28 @@ __device__ __forceinline__ void unpack8(uint4 words, float* values) {
 template <class T>
 __device__ __forceinline__ uint4 pack8(const float* v) {
     return make_uint4(pack<T>(v[0], v[1]), pack<T>(v[2], v[3]), pack<T>(v[4], v[5]), pack<T>(v[6], v[7]));
+}
+
+/** Four numbers of 8 bits in a word, the first in the lowest byte; rounded to the nearest, ties to even. */
+template <class Q>
+__device__ __forceinline__ u32 pack4(float a, float b, float c, float d);
+
+/** The numbers are within -128 and 127; NaN becomes 0. */
+template <>
+__device__ __forceinline__ u32 pack4<Int8>(float a, float b, float c, float d) {
+    return (__float2int_rn(a) & 0xffu) | (__float2int_rn(b) & 0xffu) << 8 | (__float2int_rn(c) & 0xffu) << 16
+           | (__float2int_rn(d) & 0xffu) << 24;
+}
+
+/** What is larger than the largest becomes the largest; NaN stays NaN. Only from sm_89 on. */
+template <>
+__device__ __forceinline__ u32 pack4<E4m3>(float a, float b, float c, float d) {
+#ifdef SLUICE_EMULATED
+    return to_e4m3(a) | to_e4m3(b) << 8 | to_e4m3(c) << 16 | to_e4m3(d) << 24;
+#else
+    u16 low, high;
+    asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(low) : "f"(b), "f"(a));
+    asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(high) : "f"(d), "f"(c));
+    return low | static_cast<u32>(high) << 16;
+#endif
 }

@@ -7,7 +7,7 @@
  *
  * Grid (rows, ceil(n / 2048)), block 256: 8 elements a thread. Reference: executor.cpu.ScalarOps.gate.
  */
-#include "types.cuh"
+#include "gate.cuh"
 
 template <class T>
 __device__ __forceinline__ void silu_mul(uint4* out, const uint4* gate_up, int n) {
@@ -17,15 +17,8 @@ __device__ __forceinline__ void silu_mul(uint4* out, const uint4* gate_up, int n
         return;
     }
     i64 row = blockIdx.x;
-    float gate[8];
-    float up[8];
-    unpack8<T>(__ldg(gate_up + row * 2 * words + word), gate);
-    unpack8<T>(__ldg(gate_up + row * 2 * words + words + word), up);
-    for (int i = 0; i < 8; i++) {
-        // exp(-x) overflows to infinity for x below -88, and the quotient is then 0, as it should be: a true division.
-        gate[i] = gate[i] / (1 + __expf(-gate[i])) * up[i];
-    }
-    out[row * words + word] = pack8<T>(gate);
+    const uint4* gates = gate_up + row * 2 * words + word;
+    out[row * words + word] = gate8<T>(__ldg(gates), __ldg(gates + words));
 }
 
 SLUICE_KERNEL __launch_bounds__(256) silu_mul_bf16(uint4* out, const uint4* gate_up, int n) {

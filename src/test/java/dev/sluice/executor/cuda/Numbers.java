@@ -16,6 +16,8 @@ final class Numbers {
 
     /** How an element is stored. */
     enum Format {
+        INT8(1),
+        E4M3(1),
         BF16(2),
         FP16(2),
         F32(4),
@@ -89,6 +91,8 @@ final class Numbers {
 
     double get(int i) {
         return switch (format) {
+            case INT8 -> inner.get(JAVA_BYTE, i);
+            case E4M3 -> E4m3.value(inner.get(JAVA_BYTE, i));
             case BF16 -> Float.intBitsToFloat(inner.getAtIndex(JAVA_SHORT, i) << 16);
             case FP16 -> Float.float16ToFloat(inner.getAtIndex(JAVA_SHORT, i));
             case F32 -> inner.getAtIndex(JAVA_FLOAT, i);
@@ -112,6 +116,8 @@ final class Numbers {
     /** Rounds to the nearest, ties to even. */
     void set(int i, double value) {
         switch (format) {
+            case INT8 -> inner.set(JAVA_BYTE, i, (byte) Math.rint(value));
+            case E4M3 -> inner.set(JAVA_BYTE, i, E4m3.nearest(value));
             case BF16 -> inner.setAtIndex(JAVA_SHORT, i, bfloat16((float) value));
             case FP16 -> inner.setAtIndex(JAVA_SHORT, i, Float.floatToFloat16((float) value));
             case F32 -> inner.setAtIndex(JAVA_FLOAT, i, (float) value);
