@@ -19,38 +19,44 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/** The kernels of {@code src/main/cuda}, compiled by g++ for the GPU of {@code src/test/c/emulated_gpu.h}. */
+/**
+ * The kernels of {@code src/main/cuda}, on the machine's own GPU if there is one, else compiled by g++ for the GPU of
+ * {@code src/test/c/emulated_gpu.h}.
+ */
 @SuppressWarnings("restricted")
 final class EmulatedGpu {
 
     private static final String MISSING = "Kernels are not run: there is no g++ on the PATH.";
-    private static final @Nullable EmulatedGpu INSTANCE = open();
+    private static final @Nullable RealGpu REAL = TestGpu.isReal() ? new RealGpu(CudaDriver.LIBRARY) : null;
+    private static final @Nullable Path LIBRARY = REAL == null ? compile() : null;
+    private static final EmulatedGpu INSTANCE = new EmulatedGpu();
 
-    private final Path library;
-    private final MethodHandle launch;
+    private final @Nullable MethodHandle launch;
 
-    private EmulatedGpu(Path library) {
-        this.library = library;
-        launch = Linker.nativeLinker()
-                .downcallHandle(
-                        SymbolLookup.libraryLookup(library, Arena.global())
-                                .find("emulated_launch")
-                                .orElseThrow(),
-                        FunctionDescriptor.of(
-                                ADDRESS, ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS));
+    private EmulatedGpu() {
+        launch = LIBRARY == null
+                ? null
+                : Linker.nativeLinker()
+                        .downcallHandle(
+                                SymbolLookup.libraryLookup(LIBRARY, Arena.global())
+                                        .find("emulated_launch")
+                                        .orElseThrow(),
+                                FunctionDescriptor.of(
+                                        ADDRESS, ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS));
     }
 
-    /** Skips the test on a machine without g++. */
+    /** Skips the test on a machine without a GPU and without g++. */
     static EmulatedGpu require() {
-        assumeTrue(INSTANCE != null, MISSING);
+        assumeTrue(REAL != null || LIBRARY != null, MISSING);
         return INSTANCE;
     }
 
-    static @Nullable EmulatedGpu find() {
-        return INSTANCE;
+    /** The compiled kernels, for a driver that launches them itself; null without g++. */
+    static @Nullable Path library() {
+        return LIBRARY;
     }
 
-    private static @Nullable EmulatedGpu open() {
+    private static @Nullable Path compile() {
         Path library = Path.of("target", "libemulatedkernels.so").toAbsolutePath();
         try {
             Files.createDirectories(library.getParent());
@@ -74,7 +80,7 @@ final class EmulatedGpu {
             if (compiler.waitFor() != 0) {
                 throw new IllegalStateException("src/test/c/emulated_kernels.cpp does not compile:\n" + output);
             }
-            return new EmulatedGpu(library);
+            return library;
         } catch (IOException e) {
             System.out.println(MISSING);
             return null;
@@ -84,11 +90,6 @@ final class EmulatedGpu {
         }
     }
 
-    /** For a driver that launches the kernels itself. */
-    Path library() {
-        return library;
-    }
-
     /**
      * Launches and waits.
      *
@@ -96,6 +97,20 @@ final class EmulatedGpu {
      * @throws IllegalStateException if the kernel meets its barriers wrongly, or writes where it must not
      */
     synchronized void launch(
+            String kernel, int x, int y, int z, int block, int sharedBytes, @Nullable Object... arguments) {
+        if (REAL == null) {
+            emulate(kernel, x, y, z, block, sharedBytes, arguments);
+        } else {
+            REAL.launch(kernel, x, y, z, block, sharedBytes, arguments);
+        }
+        for (Object argument : arguments) {
+            if (argument instanceof Numbers array) {
+                array.checkMargins();
+            }
+        }
+    }
+
+    private void emulate(
             String kernel, int x, int y, int z, int block, int sharedBytes, @Nullable Object... arguments) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment values = arena.allocate(JAVA_LONG, arguments.length);
@@ -122,11 +137,6 @@ final class EmulatedGpu {
             throw e;
         } catch (Throwable e) {
             throw new IllegalStateException(e);
-        }
-        for (Object argument : arguments) {
-            if (argument instanceof Numbers array) {
-                array.checkMargins();
-            }
         }
     }
 }

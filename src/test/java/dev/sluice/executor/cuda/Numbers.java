@@ -31,7 +31,9 @@ final class Numbers {
         }
     }
 
-    private static final int MARGIN = 256;
+    /** Bytes before and behind the array. */
+    static final int MARGIN = 256;
+
     private static final byte POISON = (byte) 0xff;
 
     private final MemorySegment all;
@@ -83,6 +85,10 @@ final class Numbers {
         Numbers copy = new Numbers(format, count);
         copy.inner.copyFrom(inner);
         return copy;
+    }
+
+    MemorySegment withMargins() {
+        return all;
     }
 
     long address() {

@@ -1,6 +1,7 @@
 package dev.sluice.executor.cuda;
 
 import dev.sluice.model.Model;
+import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,18 +27,23 @@ final class TestGpu {
         }
     }
 
+    /** True on a machine with a GPU of its own. */
+    static boolean isReal() {
+        return REAL;
+    }
+
     /** Null on a machine without any. */
     static @Nullable TestGpu fresh() {
         if (REAL) {
             return new TestGpu(null);
         }
         FakeCuda fake = FakeCuda.fresh();
-        EmulatedGpu kernels = EmulatedGpu.find();
+        Path kernels = EmulatedGpu.library();
         if (fake == null || kernels == null) {
             return null;
         }
         fake.capability(80);
-        fake.emulate(kernels.library());
+        fake.emulate(kernels);
         return new TestGpu(fake);
     }
 
