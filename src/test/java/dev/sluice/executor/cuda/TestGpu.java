@@ -53,9 +53,18 @@ final class TestGpu {
         return fake;
     }
 
+    /** The device in use, for what is not an executor. */
+    CudaContext context() {
+        CudaDriver driver = CudaDriver.open(fake == null ? CudaDriver.LIBRARY : FakeCuda.library());
+        return new CudaContext(driver, driver.device(0));
+    }
+
+    KernelImages images() {
+        return fake == null ? KernelImages.packed() : file -> new byte[64];
+    }
+
     CudaExecutor open(Model model, CudaSettings settings) {
-        return fake == null
-                ? CudaExecutor.open(model.spec(), model.weights(), settings)
-                : CudaExecutor.open(FakeCuda.library(), file -> new byte[64], model.spec(), model.weights(), settings);
+        String library = fake == null ? CudaDriver.LIBRARY : FakeCuda.library();
+        return CudaExecutor.open(library, images(), model.spec(), model.weights(), settings);
     }
 }

@@ -1,0 +1,210 @@
+package dev.sluice.executor.cuda;
+
+import java.lang.foreign.Arena;
+import java.util.Arrays;
+
+/** Ceilings of the device, and the kernels that are measured alone. */
+final class CudaKernelBenchmark implements AutoCloseable {
+
+    private static final int ROUNDS = 20;
+    private static final int HIDDEN = 4096;
+    private static final int INTERMEDIATE = 14336;
+    private static final int QKV = 6144;
+
+    private final CudaContext context;
+    private final CudaStream stream;
+    private final CudaKernels kernels;
+    private final CudaEvent start;
+    private final CudaEvent end;
+    private final Arena host = Arena.ofShared();
+    private final int scale;
+
+    /** @param tiny sizes for the emulated GPU */
+    CudaKernelBenchmark(TestGpu gpu, boolean tiny) {
+        scale = tiny ? 64 : 1;
+        context = gpu.context();
+        stream = CudaStream.create(context, 0);
+        kernels = new CudaKernels(context, gpu.images(), HalfType.BF16, 128);
+        start = CudaEvent.create(context, true);
+        end = CudaEvent.create(context, true);
+    }
+
+    /** Best of some rounds, in seconds. */
+    private double seconds(Runnable work) {
+        work.run();
+        double best = Double.MAX_VALUE;
+        for (int i = 0; i < (scale > 1 ? 1 : ROUNDS); i++) {
+            stream.record(start);
+            work.run();
+            stream.record(end);
+            end.synchronize();
+            best = Math.min(best, end.millisSince(start) / 1e3);
+        }
+        return best;
+    }
+
+    /** Random bits that are small numbers: zeros would save power, and time. */
+    private DeviceBuffer numbers(long count) {
+        DeviceBuffer buffer = DeviceBuffer.allocate(context, 2 * count);
+        try (PinnedBuffer pinned = PinnedBuffer.allocate(context, Math.min(2 * count, 64 << 20))) {
+            long shorts = pinned.memory().byteSize() / 2;
+            java.util.SplittableRandom random = new java.util.SplittableRandom(1);
+            for (long i = 0; i < shorts; i++) {
+                int bits = random.nextInt();
+                pinned.memory().setAtIndex(java.lang.foreign.ValueLayout.JAVA_SHORT, i, (short)
+                        ((bits & 0x8000) | 0x3c80 | (bits & 0x7f)));
+            }
+            for (long at = 0; at < 2 * count; at += pinned.memory().byteSize()) {
+                long bytes = Math.min(pinned.memory().byteSize(), 2 * count - at);
+                stream.toDevice(pinned.memory().asSlice(0, bytes), buffer.address(at, bytes));
+            }
+            stream.synchronize();
+        }
+        return buffer;
+    }
+
+    /** Bytes read plus bytes written, a second. */
+    double copyBandwidth() {
+        long bytes = (2L << 30) / scale / scale;
+        try (DeviceBuffer from = numbers(bytes / 2);
+                DeviceBuffer to = DeviceBuffer.allocate(context, bytes)) {
+            double rate = 2 * bytes / seconds(() -> stream.onDevice(from.address(), to.address(), bytes));
+            System.out.printf("copy on the device: %.2f TB/s read plus written%n", rate / 1e12);
+            return rate;
+        }
+    }
+
+    /** Bytes a second of one plain copy from pinned memory. */
+    double pinnedRate() {
+        long bytes = (1L << 30) / scale / scale;
+        try (PinnedBuffer from = PinnedBuffer.allocate(context, bytes);
+                DeviceBuffer to = DeviceBuffer.allocate(context, bytes)) {
+            double rate = bytes / seconds(() -> stream.toDevice(from.memory(), to.address()));
+            System.out.printf("copy from pinned memory: %.1f GB/s%n", rate / 1e9);
+            return rate;
+        }
+    }
+
+    /** Operations a second of the largest product: what prefill is held against. */
+    double matrixPeak() {
+        int size = 8192 / scale;
+        double rate = 2.0 * size * size * size / product(size, size, size);
+        System.out.printf("largest product of ours: %.0f TFLOP/s in bf16%n", rate / 1e12);
+        return rate;
+    }
+
+    private double product(int m, int n, int k) {
+        MatrixProducts products = new MatrixProducts(stream, host);
+        // More weights than the caches hold, in turn, or small products would be measured from there.
+        int copies = Math.clamp((256L << 20) / scale / (2L * n * k), 1, 16);
+        DeviceBuffer[] weights = new DeviceBuffer[copies];
+        Arrays.setAll(weights, i -> numbers((long) n * k));
+        try (DeviceBuffer a = numbers((long) m * k);
+                DeviceBuffer c = DeviceBuffer.allocate(context, 2L * m * n)) {
+            double all = seconds(() -> {
+                for (DeviceBuffer w : weights) {
+                    products.run(kernels.products, c.address(), a.address(), w.address(), m, n, k);
+                }
+            });
+            return all / copies;
+        } finally {
+            for (DeviceBuffer w : weights) {
+                w.close();
+            }
+        }
+    }
+
+    /** The products of a layer, for few and many rows. */
+    void products(double bandwidth, double peak) {
+        int[][] shapes = {{QKV, HIDDEN}, {HIDDEN, HIDDEN}, {2 * INTERMEDIATE, HIDDEN}, {HIDDEN, INTERMEDIATE}};
+        for (int m : new int[] {1, 16, 64, 512, 4096}) {
+            for (int[] shape : shapes) {
+                int n = shape[0] / scale;
+                int k = shape[1] / scale;
+                int rows = Math.max(1, m / scale);
+                double seconds = product(rows, n, k);
+                double bytes = 2.0 * ((double) n * k + (double) rows * k + (double) rows * n);
+                double operations = 2.0 * rows * n * k;
+                double bound = Math.max(bytes / bandwidth, operations / peak);
+                CudaBenchmark.report(
+                        "product %d x %d x %d".formatted(rows, n, k),
+                        seconds * 1e3,
+                        "%.0f GB/s %.0f TFLOP/s".formatted(bytes / seconds / 1e9, operations / seconds / 1e12),
+                        bound / seconds,
+                        0.9);
+            }
+        }
+    }
+
+    /** One sequence of 32k positions, 32 query heads on 8 key heads. */
+    void decodeAttention(double bandwidth) {
+        int length = 32768 / scale;
+        int heads = 32;
+        int kvHeads = 8;
+        int dim = 128;
+        int block = 16;
+        int blocks = length / block;
+        long elements = 2L * kvHeads * block * dim;
+        int splits = DecodeSplits.count(length);
+        KernelArguments arguments = new KernelArguments(host);
+        try (DeviceBuffer arena = numbers(elements * blocks);
+                DeviceBuffer queries = numbers((long) heads * dim);
+                DeviceBuffer out = DeviceBuffer.allocate(context, 2L * heads * dim);
+                DeviceBuffer partial = DeviceBuffer.allocate(context, 4L * heads * splits * dim);
+                DeviceBuffer stats = DeviceBuffer.allocate(context, 8L * heads * splits);
+                DeviceBuffer tables = DeviceBuffer.allocate(context, 4L * blocks);
+                DeviceBuffer lengths = DeviceBuffer.allocate(context, 4);
+                PinnedBuffer pinned = PinnedBuffer.allocate(context, 4L * blocks + 4)) {
+            for (int i = 0; i < blocks; i++) {
+                pinned.memory().setAtIndex(java.lang.foreign.ValueLayout.JAVA_INT, i, i);
+            }
+            pinned.memory().setAtIndex(java.lang.foreign.ValueLayout.JAVA_INT, blocks, length);
+            stream.toDevice(pinned.memory().asSlice(0, 4L * blocks), tables.address());
+            stream.toDevice(pinned.memory().asSlice(4L * blocks, 4), lengths.address());
+            double seconds = seconds(() -> {
+                arguments
+                        .begin()
+                        .add(out)
+                        .add(partial)
+                        .add(stats)
+                        .add(queries)
+                        .add(arena)
+                        .add(tables)
+                        .add(lengths);
+                arguments
+                        .add(blocks)
+                        .add(0)
+                        .add(heads)
+                        .add(1)
+                        .add(kvHeads)
+                        .add(block)
+                        .add(0)
+                        .add(0.088f);
+                stream.launch(kernels.decode, splits, kvHeads, 1, 128, arguments);
+                arguments
+                        .begin()
+                        .add(out)
+                        .add(partial)
+                        .add(stats)
+                        .add(lengths)
+                        .add(splits)
+                        .add(dim)
+                        .add(0);
+                stream.launch(kernels.reduce, heads, 1, 1, 128, arguments);
+            });
+            double bytes = 2.0 * elements * blocks;
+            CudaBenchmark.report(
+                    "decode attention, context %d, 4 heads on one".formatted(length),
+                    seconds * 1e3,
+                    "%.2f TB/s".formatted(bytes / seconds / 1e12),
+                    bytes / seconds / bandwidth,
+                    0.8);
+        }
+    }
+
+    @Override
+    public void close() {
+        context.close();
+        host.close();
+    }
+}
