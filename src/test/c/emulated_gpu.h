@@ -342,6 +342,11 @@ inline float __expf(float v) { return expf(v); }
 inline float __sinf(float v) { return sinf(v); }
 inline float __cosf(float v) { return cosf(v); }
 inline float __fdividef(float a, float b) { return a / b; }
+inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
+inline float __fmul_rn(float a, float b) {
+    volatile float product = a * b; // volatile: the compiler must not fuse it with an addition
+    return product;
+}
 inline int __ffs(unsigned v) { return __builtin_ffs(static_cast<int>(v)); }
 inline int __popc(unsigned v) { return __builtin_popcount(v); }
 template <class T> inline T atomicAdd(T* at, T v) { T old = *at; *at = old + v; return old; }

@@ -8,7 +8,6 @@
 #include "gemm_scaled.cuh"
 #include "quantise.cuh"
 #include "ranking.cuh"
-#include "split.cuh"
 #include <utility>
 
 // Each file is a translation unit of its own on a GPU; here a namespace.

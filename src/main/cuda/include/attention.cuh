@@ -1,7 +1,19 @@
 /*
- * What a warp does with 16 query rows and a tile of keys and values in shared memory: scores, online softmax, weighted sums.
+ * The one order in which a row of attention is added up, and what a warp does for it with 16 rows of queries and keys and
+ * values in shared memory: scores, online softmax, weighted sums.
  *
- * A tile is [keys][head dim]; its 16-byte chunks are swizzled (chunk ^ key % 8), so that eight rows of one column of chunks
+ * Decode and prefill must give a row the same bits, so its order of additions is a function of its position and the window
+ * alone, and both take every step of it from here:
+ *   - keys are cut into chunks of 256 at absolute multiples of 256, chunks into tiles of 64, tiles into products of 16;
+ *   - one warp visits the tiles of a chunk in ascending order, and keeps a largest score, a sum and sums of values;
+ *   - finished chunks are blended in ascending order, one by one, each into the blend of all before it.
+ * A tile or chunk of which a row sees nothing does not change its bits, so it may be visited or left out. Blends are not
+ * associative: decode, which computes chunks in parallel, keeps a partial result of each. That bounds its workspace by
+ * context / 256 for a row; a coarser second level would bound it further but cost prefill a third set of sums.
+ *
+ * Sums and products that a compiler could fuse in one kernel and not in the other are spelled out (__fmaf_rn, __fmul_rn).
+ *
+ * A tile is [keys][head dim]; its 16-byte pieces are swizzled (piece ^ key % 8), so that eight rows of one column of pieces
  * lie in different banks. Fragments as in mma.cuh: a lane works for rows g and g + 8.
  */
 #pragma once
@@ -9,7 +21,27 @@
 #include "mma.cuh"
 #include "paging.cuh"
 
-/** Running state of 16 rows; the sums are per lane until finish_sums. */
+constexpr int CHUNK_KEYS = 256; // fewer: partial results above 3 % of the bytes read; more: too few warps at 32k
+constexpr int TILE_KEYS = 64;   // with fewer the largest scores cost prefill more than the products
+
+/** The chunks of which a row sees keys; partial results of the i-th of them lie at place i. */
+struct VisibleChunks {
+    int first_key, end_key;
+    int first;
+    int count;
+
+    /** @param window keys a row attends to, itself included; 0 is all */
+    __device__ __forceinline__ VisibleChunks(int length, int window) {
+        first_key = window > 0 && length > window ? length - window : 0;
+        end_key = length;
+        first = first_key / CHUNK_KEYS;
+        count = (length + CHUNK_KEYS - 1) / CHUNK_KEYS - first;
+    }
+};
+
+/**
+ * Running state of 16 rows. The largest scores are in powers of two; the sums are per lane until finish_sums.
+ */
 template <int HEAD_DIM>
 struct Rows {
     float largest[2];
@@ -34,11 +66,35 @@ struct Rows {
     }
 };
 
-/** Element offset of a chunk of 8 elements in a tile. */
+/**
+ * How a finished chunk joins the blend of those before it: sums and values of both, each times its factor. One factor is
+ * exactly 1; a chunk of which the row saw nothing has the other, 0.
+ */
+struct Blend {
+    float largest, kept, added;
+
+    __device__ __forceinline__ Blend(float before, float chunk) {
+        largest = fmaxf(before, chunk);
+        float shift = largest == MINUS_INFINITY ? 0 : largest;
+        kept = exp2_fast(before - shift);
+        added = exp2_fast(chunk - shift);
+    }
+
+    __device__ __forceinline__ float operator()(float before, float chunk) const {
+        return __fmaf_rn(before, kept, __fmul_rn(chunk, added));
+    }
+};
+
+/** Factor of a row's values once all chunks are blended. */
+__device__ __forceinline__ float finish(float sum) {
+    return 1 / sum;
+}
+
+/** Element offset of a piece of 8 elements in a tile. */
 template <int HEAD_DIM>
-__device__ __forceinline__ int chunk_at(int key, int chunk) {
+__device__ __forceinline__ int piece_at(int key, int piece) {
     constexpr int MASK = HEAD_DIM / 8 < 8 ? HEAD_DIM / 8 - 1 : 7;
-    return key * HEAD_DIM + (chunk ^ (key & MASK)) * 8;
+    return key * HEAD_DIM + (piece ^ (key & MASK)) * 8;
 }
 
 /** The two rows of queries of this lane as A fragments; null is a row of zeros. */
@@ -56,33 +112,25 @@ __device__ __forceinline__ void load_queries(u32 (&q)[HEAD_DIM / 16][4], const T
     }
 }
 
-/** scores[n] of keys 8n .. 8n+7: products of queries and keys, not scaled. */
+/** Adds to scores[n], of keys 8n .. 8n+7, the products of dimensions 16i .. 16i+15 of queries and keys. */
 template <class T, int HEAD_DIM, int KEYS>
-__device__ __forceinline__ void multiply_keys(float (&scores)[KEYS / 8][4], const u32 (&q)[HEAD_DIM / 16][4], const T* keys) {
+__device__ __forceinline__ void multiply_keys(float (*scores)[4], const u32 (&q)[4], const T* keys, int i) {
     int lane = threadIdx.x % WARP;
     int key = lane / 16 * 8 + lane % 8;
-    int chunk = lane / 8 % 2;
+    int piece = lane / 8 % 2;
 #pragma unroll
-    for (int n = 0; n < KEYS / 8; n++) {
-        scores[n][0] = scores[n][1] = scores[n][2] = scores[n][3] = 0;
-    }
-#pragma unroll
-    for (int i = 0; i < HEAD_DIM / 16; i++) {
-#pragma unroll
-        for (int n = 0; n < KEYS / 16; n++) {
-            u32 k[4];
-            load_tiles(k, keys + chunk_at<HEAD_DIM>(n * 16 + key, i * 2 + chunk));
-            mma<T>(scores[2 * n], q[i], k[0], k[1]);
-            mma<T>(scores[2 * n + 1], q[i], k[2], k[3]);
-        }
+    for (int n = 0; n < KEYS / 16; n++) {
+        u32 k[4];
+        load_tiles(k, keys + piece_at<HEAD_DIM>(n * 16 + key, i * 2 + piece));
+        mma<T>(scores[2 * n], q, k[0], k[1]);
+        mma<T>(scores[2 * n + 1], q, k[2], k[3]);
     }
 }
 
 /** Takes away the scores of keys outside [from, to); from and to of the lane's two rows, relative to the tile. */
-template <int KEYS>
-__device__ __forceinline__ void mask(float (&scores)[KEYS / 8][4], const int (&from)[2], const int (&to)[2]) {
+__device__ __forceinline__ void mask(float (&scores)[TILE_KEYS / 8][4], const int (&from)[2], const int (&to)[2]) {
 #pragma unroll
-    for (int n = 0; n < KEYS / 8; n++) {
+    for (int n = 0; n < TILE_KEYS / 8; n++) {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
             int key = n * 8 + threadIdx.x % 4 * 2 + i % 2;
@@ -94,46 +142,55 @@ __device__ __forceinline__ void mask(float (&scores)[KEYS / 8][4], const int (&f
 }
 
 /**
- * Turns scores into weights 2^(factor * (score - largest)) and rescales what there is. A row without any visible key so far
- * stays as it is, bit for bit: so tiles that only its neighbours see do not change a row.
+ * Turns scores into weights 2^(factor * score - largest) and rescales what there is. The largest follows only when it is
+ * left behind by more than a factor of 2^8: what counts is that weights do not overflow, and most tiles rescale nothing.
+ * Each row decides for itself; rescaling by exactly 1 beside a neighbour that rescales keeps its bits.
  */
-template <int HEAD_DIM, int KEYS>
-__device__ __forceinline__ void weigh(float (&scores)[KEYS / 8][4], Rows<HEAD_DIM>& rows, float factor) {
+template <int HEAD_DIM>
+__device__ __forceinline__ void weigh(float (&scores)[TILE_KEYS / 8][4], Rows<HEAD_DIM>& rows, float factor) {
+    constexpr float SLACK = 8;
+    float rescale[2];
 #pragma unroll
     for (int row = 0; row < 2; row++) {
-        float largest = rows.largest[row];
+        float top = MINUS_INFINITY;
 #pragma unroll
-        for (int n = 0; n < KEYS / 8; n++) {
-            largest = fmaxf(largest, fmaxf(scores[n][2 * row], scores[n][2 * row + 1]));
+        for (int n = 0; n < TILE_KEYS / 8; n++) {
+            top = fmaxf(top, fmaxf(scores[n][2 * row], scores[n][2 * row + 1]));
         }
-        largest = fmaxf(largest, __shfl_xor_sync(ALL_LANES, largest, 1));
-        largest = fmaxf(largest, __shfl_xor_sync(ALL_LANES, largest, 2));
-        float shift = largest == MINUS_INFINITY ? 0 : largest * factor;
-        // One exactly if nothing changed: the difference below may be fused, and is then not zero for equal operands.
-        float rescale = largest == rows.largest[row] ? 1 : exp2_fast(rows.largest[row] * factor - shift);
-        rows.largest[row] = largest;
+        top = fmaxf(top, __shfl_xor_sync(ALL_LANES, top, 1));
+        top = fmaxf(top, __shfl_xor_sync(ALL_LANES, top, 2));
+        top = __fmul_rn(top, factor);
+        float before = rows.largest[row];
+        bool follows = top > before + SLACK;
+        rescale[row] = follows && before != MINUS_INFINITY ? exp2_fast(before - top) : 1; // before the first key all is 0
+        rows.largest[row] = follows ? top : before;
+        float shift = rows.largest[row] == MINUS_INFINITY ? 0 : rows.largest[row];
         float sum = 0;
 #pragma unroll
-        for (int n = 0; n < KEYS / 8; n++) {
-            scores[n][2 * row] = exp2_fast(scores[n][2 * row] * factor - shift);
-            scores[n][2 * row + 1] = exp2_fast(scores[n][2 * row + 1] * factor - shift);
+        for (int n = 0; n < TILE_KEYS / 8; n++) {
+            scores[n][2 * row] = exp2_fast(__fmaf_rn(scores[n][2 * row], factor, -shift));
+            scores[n][2 * row + 1] = exp2_fast(__fmaf_rn(scores[n][2 * row + 1], factor, -shift));
             sum += scores[n][2 * row] + scores[n][2 * row + 1];
         }
-        rows.sum[row] = rows.sum[row] * rescale + sum;
+        rows.sum[row] = __fmaf_rn(rows.sum[row], rescale[row], sum);
+    }
+    if (__ballot_sync(ALL_LANES, rescale[0] != 1 || rescale[1] != 1) != 0) {
 #pragma unroll
         for (int i = 0; i < HEAD_DIM / 8; i++) {
-            rows.values[i][2 * row] *= rescale;
-            rows.values[i][2 * row + 1] *= rescale;
+            rows.values[i][0] *= rescale[0];
+            rows.values[i][1] *= rescale[0];
+            rows.values[i][2] *= rescale[1];
+            rows.values[i][3] *= rescale[1];
         }
     }
 }
 
-/** Adds the weighted values of the tile; the weights, at most 1, are rounded to T. */
+/** Adds the weighted values of so many keys; the weights, at most 2^8, are rounded to T. */
 template <class T, int HEAD_DIM, int KEYS>
-__device__ __forceinline__ void add_values(Rows<HEAD_DIM>& rows, const float (&weights)[KEYS / 8][4], const T* values) {
+__device__ __forceinline__ void add_values(Rows<HEAD_DIM>& rows, const float (*weights)[4], const T* values) {
     int lane = threadIdx.x % WARP;
     int key = lane / 8 % 2 * 8 + lane % 8;
-    int chunk = lane / 16;
+    int piece = lane / 16;
 #pragma unroll
     for (int n = 0; n < KEYS / 16; n++) {
         u32 w[4] = {pack<T>(weights[2 * n][0], weights[2 * n][1]), pack<T>(weights[2 * n][2], weights[2 * n][3]),
@@ -142,7 +199,7 @@ __device__ __forceinline__ void add_values(Rows<HEAD_DIM>& rows, const float (&w
 #pragma unroll
         for (int i = 0; i < HEAD_DIM / 16; i++) {
             u32 v[4];
-            load_tiles_transposed(v, values + chunk_at<HEAD_DIM>(n * 16 + key, i * 2 + chunk));
+            load_tiles_transposed(v, values + piece_at<HEAD_DIM>(n * 16 + key, i * 2 + piece));
             mma<T>(rows.values[2 * i], w, v[0], v[1]);
             mma<T>(rows.values[2 * i + 1], w, v[2], v[3]);
         }

@@ -4,68 +4,109 @@
  *   out[r, h, :] = sum over keys k of softmax_k(scale * q[r, h] . K[k]) * V[k],  keys lengths[r] - window .. lengths[r] - 1
  *
  *   out        [rows, heads * D]                         T
- *   partial    [rows, heads, splits, D]                  float, of rows with more than one split
- *   stats      [rows, heads, splits]                     float2: largest score * scale * log2(e), sum of weights
+ *   partial    [rows, heads, chunks, D]                  float, sums of values
+ *   stats      [rows, heads, chunks]                     float2: largest score * scale * log2(e), sum of weights
  *   queries    [rows, heads * D]                         T, rotated
  *   arena      [block][layer][K, V][kv head][slot][D]    T, with the row's own key and value in it
  *   tables     [rows, table_stride]                      int, block of position p at p / block_size
  *   lengths    [rows]  int, positions up to and with the row's own; 0: an unused row, nothing is written
+ *   chunks     places for partial results; a row needs those of VisibleChunks: at most length / 256 and window / 256 + 2,
+ *              both rounded up. Rows are independent: a launch for some of them bounds the workspace of a large batch
  *   window     0 is all;  block_size a multiple of 16;  heads a multiple of kv_heads
- *   splits     at least those of the longest row (split.cuh), the same for both kernels; at most 32
  *
- * decode: all query heads of a kv head together are the rows of one matrix product, 16 at a time. Each of the 4 warps takes
- * every fourth tile of 16 keys through its own ring of asynchronous copies, without a barrier; then the four are blended.
+ * decode: all query heads of a kv head together are the rows of one matrix product, 16 at a time. A warp takes chunk after
+ * chunk, its keys and values through its own ring of asynchronous copies, and leaves a partial result of each; it waits for
+ * no other warp. Which warp takes which chunk does not matter to the result: splits is whatever fills the device,
+ * chunks / 4 for many rows, up to chunks for few, so that those of a short context lie on different multiprocessors.
  *   grid (splits, kv_heads * ceil(heads / kv_heads / 16), rows), block 128, shared 768 * D bytes.
- * reduce: blends the splits in ascending order.   grid (heads, rows), block 128.
- * Order of additions: a function of length and window alone. Reference: executor.cpu.Attention.
+ * reduce: blends the chunks in ascending order.   grid (heads, rows), block 128.
+ * Order of additions: attention.cuh. Reference: executor.cpu.Attention.
  */
 #include "attention.cuh"
-#include "split.cuh"
 
-constexpr int TILE = 16; // keys; block sizes are multiples of it, so a tile is one contiguous piece of a block
-constexpr int STAGES = 3;
+constexpr int SLICE_KEYS = 16; // of one copy; block sizes are multiples of it, so a slice is a contiguous piece of a block
+constexpr int SLICES = TILE_KEYS / SLICE_KEYS;
+constexpr int STAGES = 6; // slices of keys or of values; two blocks of four warps fit into a multiprocessor's 227 KiB
 constexpr int WARPS = 4;
+constexpr int BLENDED_AT_ONCE = 16; // partial results on their way to a thread
 
+/** A warp's way through a chunk: of every tile first the slices of keys, then those of values, some of them ahead. */
 template <class T, int D>
-__device__ __forceinline__ void load_tile(T* tile, const T* arena, const int* table, int key, const Split& split, KvShape shape) {
-    int block = __ldg(table + key / shape.block_size);
-    const T* keys = arena + block * shape.block_elements() + key % shape.block_size * D;
-    for (int i = threadIdx.x % WARP; i < TILE * D / 8; i += WARP) {
-        int row = i / (D / 8);
-        int at = chunk_at<D>(row, i % (D / 8));
-        // What is not visible may never have been written: zeros, since 0 * NaN would reach the sums.
-        bool visible = key + row >= split.first && key + row < split.end;
-        copy_async_16(tile + at, keys + i * 8, visible);
-        copy_async_16(tile + TILE * D + at, keys + shape.key_to_value() + i * 8, visible);
+struct SliceRing {
+    T* stages;
+    const T* arena; // keys of the head in block 0
+    const int* table;
+    KvShape shape;
+    int first_key, end_key; // what is visible
+    int next_key;
+    bool next_values;
+    int next_stage;
+
+    __device__ __forceinline__ void start(int first, int end) {
+        first_key = first;
+        end_key = end;
+        next_key = first / TILE_KEYS * TILE_KEYS;
+        next_values = false;
+        next_stage = 0;
+        __syncwarp(); // all lanes are done with the chunk before
+#pragma unroll
+        for (int i = 0; i < STAGES - 1; i++) {
+            load();
+        }
     }
-}
 
-/** The warps' results for 16 query heads, blended in the order of the warps. */
-template <class T, int D>
-__device__ __forceinline__ void blend_warps(
-    T* out, float* partial, float2* stats, const float* sums, const float (&largest)[WARPS][16],
-    const float (&weight)[WARPS][16], int rows, i64 first_head, int splits, bool whole) {
-    for (int i = threadIdx.x; i < rows * D; i += blockDim.x) {
-        int row = i / D;
-        float top = MINUS_INFINITY;
-        for (int w = 0; w < WARPS; w++) {
-            top = fmaxf(top, largest[w][row]);
+    /** The stage of the next slice, once it is there. */
+    __device__ __forceinline__ const T* take() {
+        wait_for_copies<STAGES - 2>();
+        __syncwarp(); // the other lanes' copies too, and all lanes are done with the stage that is filled next
+        load();
+        return stages + next_stage * SLICE_KEYS * D; // all of them are under way, so the oldest is where the next will go
+    }
+
+    /** Something of the slice that begins with this key is visible. */
+    __device__ __forceinline__ bool visible(int key) const {
+        return key < end_key && key + SLICE_KEYS > first_key;
+    }
+
+  private:
+    __device__ __forceinline__ void load() {
+        if (visible(next_key)) {
+            i64 block = __ldg(table + next_key / shape.block_size);
+            const T* from = arena + block * shape.block_elements() + next_key % shape.block_size * D
+                + (next_values ? shape.key_to_value() : 0);
+            T* to = stages + next_stage * SLICE_KEYS * D;
+            for (int i = threadIdx.x % WARP; i < SLICE_KEYS * D / 8; i += WARP) {
+                int row = i / (D / 8);
+                // What is not visible may never have been written: zeros, since 0 * NaN would reach the sums.
+                bool present = next_key + row >= first_key && next_key + row < end_key;
+                copy_async_16(to + piece_at<D>(row, i % (D / 8)), from + i * 8, present);
+            }
         }
-        float total = 0;
-        float value = 0;
-        for (int w = 0; w < WARPS; w++) {
-            float factor = exp2_fast(largest[w][row] - top);
-            total += weight[w][row] * factor;
-            value += sums[(w * 16 + row) * D + i % D] * factor;
+        commit_copies();
+        next_stage = next_stage == STAGES - 1 ? 0 : next_stage + 1;
+        next_key += SLICE_KEYS;
+        if (next_key % TILE_KEYS == 0) {
+            next_key -= next_values ? 0 : TILE_KEYS;
+            next_values = !next_values;
         }
-        i64 head = first_head + row;
-        if (whole) {
-            out[head * D + i % D] = from_float<T>(value / total);
-        } else {
-            i64 at = head * splits + blockIdx.x;
-            partial[at * D + i % D] = value;
-            if (i % D == 0) {
-                stats[at] = make_float2(top, total);
+    }
+};
+
+/** The partial result of a chunk for up to 16 heads; heads lie chunks places from each other. */
+template <int D>
+__device__ __forceinline__ void write_partial(float* partial, float2* stats, const Rows<D>& state, int used, int chunks) {
+#pragma unroll
+    for (int row = 0; row < 2; row++) {
+        int head = threadIdx.x % WARP / 4 + row * 8;
+        if (head < used) {
+            i64 at = static_cast<i64>(head) * chunks;
+            float2* pairs = reinterpret_cast<float2*>(partial + at * D) + threadIdx.x % 4;
+#pragma unroll
+            for (int i = 0; i < D / 8; i++) {
+                pairs[i * 4] = make_float2(state.values[i][2 * row], state.values[i][2 * row + 1]);
+            }
+            if (threadIdx.x % 4 == 0) {
+                stats[at] = make_float2(state.largest[row], state.sum[row]);
             }
         }
     }
@@ -73,122 +114,120 @@ __device__ __forceinline__ void blend_warps(
 
 template <class T, int D>
 __device__ __forceinline__ void decode(
-    T* out, float* partial, float2* stats, const T* queries, const T* arena, const int* tables, const int* lengths,
+    float* partial, float2* stats, const T* queries, const T* arena, const int* tables, const int* lengths, int chunks,
     int table_stride, int layer, int heads, KvShape shape, int window, float scale) {
     int row = blockIdx.z;
-    Split split(lengths[row], window);
-    if (static_cast<int>(blockIdx.x) >= split.count) {
+    int warp = threadIdx.x / WARP;
+    VisibleChunks visible(lengths[row], window);
+    int first_chunk = blockIdx.x + gridDim.x * warp;
+    if (first_chunk >= visible.count) {
         return;
     }
     SLUICE_DYNAMIC_SHARED(shared);
-    __shared__ float largest[WARPS][16];
-    __shared__ float weight[WARPS][16];
     int group = heads / shape.kv_heads;
     int parts = (group + 15) / 16;
     int kv_head = blockIdx.y / parts;
     int first = blockIdx.y % parts * 16;
     int used = min(group - first, 16);
     i64 first_head = static_cast<i64>(row) * heads + kv_head * group + first;
-    int warp = threadIdx.x / WARP;
     int g = threadIdx.x % WARP / 4;
-    T* ring = reinterpret_cast<T*>(shared) + warp * STAGES * 2 * TILE * D;
-    const T* head_arena = arena + shape.head_offset(layer, kv_head);
-    const int* table = tables + static_cast<i64>(row) * table_stride;
-
     u32 q[D / 16][4];
     const T* query = queries + (first_head + g) * D;
     load_queries<T, D>(q, g < used ? query : nullptr, g + 8 < used ? query + 8 * D : nullptr);
+    SliceRing<T, D> ring;
+    ring.stages = reinterpret_cast<T*>(shared) + warp * STAGES * SLICE_KEYS * D;
+    ring.arena = arena + shape.head_offset(layer, kv_head);
+    ring.table = tables + static_cast<i64>(row) * table_stride;
+    ring.shape = shape;
     Rows<D> state;
-    state.reset();
     float factor = scale * 1.44269504f;
-    int begin = split.start + blockIdx.x * split.keys + warp * TILE;
-    int end = min(split.start + static_cast<int>(blockIdx.x + 1) * split.keys, split.end);
-    for (int i = 0; i < STAGES - 1; i++) {
-        int key = begin + i * WARPS * TILE;
-        if (key < end) {
-            load_tile<T, D>(ring + i * 2 * TILE * D, head_arena, table, key, split, shape);
-        }
-        commit_copies();
-    }
-    int stage = 0;
-    for (int key = begin; key < end; key += WARPS * TILE) {
-        wait_for_copies<STAGES - 2>();
-        __syncwarp(); // the other lanes' copies too, and all lanes are done with the stage that is filled next
-        int ahead = key + (STAGES - 1) * WARPS * TILE;
-        if (ahead < end) {
-            int next = stage == 0 ? STAGES - 1 : stage - 1;
-            load_tile<T, D>(ring + next * 2 * TILE * D, head_arena, table, ahead, split, shape);
-        }
-        commit_copies();
-        const T* tile = ring + stage * 2 * TILE * D;
-        float scores[TILE / 8][4];
-        multiply_keys<T, D, TILE>(scores, q, tile);
-        int from = split.first - key;
-        int to = split.end - key;
-        mask<TILE>(scores, {from, from}, {to, to});
-        weigh<D, TILE>(scores, state, factor);
-        add_values<T, D, TILE>(state, scores, tile + TILE * D);
-        stage = stage == STAGES - 1 ? 0 : stage + 1;
-    }
-    state.finish_sums();
-    wait_for_copies<0>();
-    __syncthreads(); // the rings are free: the sums go there
-    float* sums = reinterpret_cast<float*>(shared);
+    for (int chunk = first_chunk; chunk < visible.count; chunk += gridDim.x * WARPS) {
+        int begin = (visible.first + chunk) * CHUNK_KEYS;
+        ring.start(max(begin, visible.first_key), min(begin + CHUNK_KEYS, visible.end_key));
+        state.reset();
+        for (int tile = ring.first_key / TILE_KEYS * TILE_KEYS; tile < ring.end_key; tile += TILE_KEYS) {
+            float scores[TILE_KEYS / 8][4] = {};
 #pragma unroll
-    for (int i = 0; i < D / 8; i++) {
+            for (int j = 0; j < SLICES; j++) {
+                const T* keys = ring.take();
+                if (ring.visible(tile + j * SLICE_KEYS)) {
 #pragma unroll
-        for (int j = 0; j < 4; j++) {
-            sums[(warp * 16 + g + j / 2 * 8) * D + i * 8 + threadIdx.x % 4 * 2 + j % 2] = state.values[i][j];
+                    for (int i = 0; i < D / 16; i++) {
+                        multiply_keys<T, D, SLICE_KEYS>(scores + j * 2, q[i], keys, i);
+                    }
+                }
+            }
+            int from = ring.first_key - tile;
+            int to = ring.end_key - tile;
+            if (from > 0 || to < TILE_KEYS) {
+                mask(scores, {from, from}, {to, to});
+            }
+            weigh<D>(scores, state, factor);
+#pragma unroll
+            for (int j = 0; j < SLICES; j++) {
+                const T* values = ring.take();
+                if (ring.visible(tile + j * SLICE_KEYS)) {
+                    add_values<T, D, SLICE_KEYS>(state, scores + j * 2, values);
+                }
+            }
         }
+        state.finish_sums();
+        i64 at = first_head * chunks + chunk;
+        write_partial<D>(partial + at * D, stats + at, state, used, chunks);
     }
-    if (threadIdx.x % 4 < 2) {
-        int which = threadIdx.x % 4;
-        float top = which == 0 ? state.largest[0] : state.largest[1];
-        largest[warp][g + which * 8] = top * factor;
-        weight[warp][g + which * 8] = which == 0 ? state.sum[0] : state.sum[1];
-    }
-    __syncthreads();
-    blend_warps<T, D>(out, partial, stats, sums, largest, weight, used, first_head, gridDim.x, split.count == 1);
 }
 
 template <class T>
 __device__ __forceinline__ void reduce(
-    T* out, const float* partial, const float2* stats, const int* lengths, int splits, int dim, int window) {
-    Split split(lengths[blockIdx.y], window);
-    if (split.count <= 1) {
-        return; // already written, or nothing to write
+    T* out, const float* partial, const float2* stats, const int* lengths, int chunks, int dim, int window) {
+    VisibleChunks visible(lengths[blockIdx.y], window);
+    if (visible.count == 0) {
+        return; // an unused row
     }
     i64 head = static_cast<i64>(blockIdx.y) * gridDim.x + blockIdx.x;
-    const float2* stat = stats + head * splits;
-    float top = MINUS_INFINITY;
-    for (int i = 0; i < split.count; i++) {
-        top = fmaxf(top, stat[i].x);
-    }
+    stats += head * chunks;
     for (int d = threadIdx.x; d < dim; d += blockDim.x) {
-        float total = 0;
+        const float* values = partial + head * chunks * dim + d;
+        float largest = MINUS_INFINITY;
+        float sum = 0;
         float value = 0;
-        for (int i = 0; i < split.count; i++) {
-            float factor = exp2_fast(stat[i].x - top);
-            total += stat[i].y * factor;
-            value += partial[(head * splits + i) * dim + d] * factor;
+        for (int first = 0; first < visible.count; first += BLENDED_AT_ONCE) {
+            float2 stat[BLENDED_AT_ONCE];
+            float added[BLENDED_AT_ONCE];
+#pragma unroll
+            for (int i = 0; i < BLENDED_AT_ONCE; i++) {
+                if (first + i < visible.count) {
+                    stat[i] = stats[first + i];
+                    added[i] = values[static_cast<i64>(first + i) * dim];
+                }
+            }
+#pragma unroll
+            for (int i = 0; i < BLENDED_AT_ONCE; i++) {
+                if (first + i < visible.count) {
+                    Blend blend(largest, stat[i].x);
+                    largest = blend.largest;
+                    sum = blend(sum, stat[i].y);
+                    value = blend(value, added[i]);
+                }
+            }
         }
-        out[head * dim + d] = from_float<T>(value / total);
+        out[head * dim + d] = from_float<T>(value * finish(sum));
     }
 }
 
 #define DECODE(name, T, D)                                                                                             \
     SLUICE_KERNEL __launch_bounds__(128) paged_attention_decode_##name##_##D(                                          \
-        T* out, float* partial, float2* stats, const T* queries, const T* arena, const int* tables,                    \
-        const int* lengths, int table_stride, int layer, int heads, int layers, int kv_heads, int block_size,          \
-        int window, float scale) {                                                                                     \
-        decode<T, D>(out, partial, stats, queries, arena, tables, lengths, table_stride, layer, heads,                 \
+        float* partial, float2* stats, const T* queries, const T* arena, const int* tables, const int* lengths,        \
+        int chunks, int table_stride, int layer, int heads, int layers, int kv_heads, int block_size, int window,      \
+        float scale) {                                                                                                 \
+        decode<T, D>(partial, stats, queries, arena, tables, lengths, chunks, table_stride, layer, heads,              \
                      KvShape{layers, kv_heads, block_size, D}, window, scale);                                         \
     }
 
 #define REDUCE(name, T)                                                                                                \
     SLUICE_KERNEL __launch_bounds__(128) paged_attention_reduce_##name(                                                \
-        T* out, const float* partial, const float2* stats, const int* lengths, int splits, int dim, int window) {      \
-        reduce<T>(out, partial, stats, lengths, splits, dim, window);                                                  \
+        T* out, const float* partial, const float2* stats, const int* lengths, int chunks, int dim, int window) {      \
+        reduce<T>(out, partial, stats, lengths, chunks, dim, window);                                                  \
     }
 
 DECODE(bf16, Bf16, 16)

@@ -11,36 +11,79 @@
  *   lengths       [sequences]  int, positions up to and with the sequence's last row: row i of n is position length - n + i
  *   window        0 is all;  heads a multiple of kv_heads
  *
- * A block takes 128 pairs (position, query head of one kv head), the heads of a position beside each other, and visits keys
- * in tiles of 64 that begin at multiples of 64: the order of additions of a row depends on its position and the window, not
- * on chunks or neighbours. Each of the 8 warps has 16 pairs. The heavy blocks, with the last positions, start first.
- * Grid (ceil(longest * heads / kv_heads / 128), kv_heads, sequences), block 256, shared 512 * D bytes.
- * Reference: executor.cpu.Attention.
+ * A block takes 128 pairs (position, query head of one kv head), the heads of a position beside each other, and visits
+ * tiles of keys and values, the next one on its way. Each of the 8 warps has 16 pairs: sums of the chunk and of all chunks
+ * before in registers, the queries, to make room, in shared memory. The heavy blocks, with the last positions, start first.
+ * Grid (ceil(longest * heads / kv_heads / 128), kv_heads, sequences), block 256, shared 768 * D bytes.
+ * Order of additions: attention.cuh. Reference: executor.cpu.Attention.
  */
 #include "attention.cuh"
 
 constexpr int PAIRS = 128;
-constexpr int KEYS = 64;
 constexpr int THREADS = 256;
 
+/** A block's part of the new positions of one sequence. */
+struct Part {
+    int first_row;   // of the sequence
+    int context;     // its positions before that row
+    int group, heads;
+    int first_pair, last_pair;
+
+    __device__ __forceinline__ int position(int pair) const {
+        return context + min(pair, last_pair) / group;
+    }
+
+    /** Where queries and output of a pair lie; one behind the last is the last again. */
+    __device__ __forceinline__ i64 at(int pair) const {
+        int p = min(pair, last_pair);
+        return (first_row + p / group) * static_cast<i64>(heads) + blockIdx.y * group + p % group;
+    }
+};
+
 template <class T, int D>
-__device__ __forceinline__ void load_tile(
-    T* tile, const T* arena, const int* table, int key, int first, int end, KvShape shape) {
-    for (int i = threadIdx.x; i < KEYS * D / 8; i += THREADS) {
+__device__ __forceinline__ void load_block_queries(T* to, const T* queries, const Part& part) {
+    for (int i = threadIdx.x; i < PAIRS * D / 8; i += THREADS) {
         int row = i / (D / 8);
-        int chunk = i % (D / 8);
-        int at = key + row;
-        bool visible = at >= first && at < end; // other places may never have been written: zeros
-        int block = visible ? __ldg(table + at / shape.block_size) : 0;
-        const T* from = arena + block * shape.block_elements() + at % shape.block_size * D + chunk * 8;
-        copy_async_16(tile + chunk_at<D>(row, chunk), from, visible);
-        copy_async_16(tile + KEYS * D + chunk_at<D>(row, chunk), from + shape.key_to_value(), visible);
+        int piece = i % (D / 8);
+        copy_async_16(to + piece_at<D>(row, piece), queries + part.at(part.first_pair + row) * D + piece * 8, true);
     }
 }
 
 template <class T, int D>
+__device__ __forceinline__ void load_tile(
+    T* tile, const T* arena, const int* table, int key, int first, int end, KvShape shape) {
+    for (int i = threadIdx.x; i < TILE_KEYS * D / 8; i += THREADS) {
+        int row = i / (D / 8);
+        int piece = i % (D / 8);
+        int at = key + row;
+        bool visible = at >= first && at < end; // other places may never have been written: zeros
+        int block = visible ? __ldg(table + at / shape.block_size) : 0;
+        const T* from = arena + block * shape.block_elements() + at % shape.block_size * D + piece * 8;
+        copy_async_16(tile + piece_at<D>(row, piece), from, visible);
+        copy_async_16(tile + TILE_KEYS * D + piece_at<D>(row, piece), from + shape.key_to_value(), visible);
+    }
+}
+
+template <int D>
+__device__ __forceinline__ void blend_chunk(Rows<D>& total, Rows<D>& chunk) {
+    chunk.finish_sums();
+#pragma unroll
+    for (int row = 0; row < 2; row++) {
+        Blend blend(total.largest[row], chunk.largest[row]);
+        total.largest[row] = blend.largest;
+        total.sum[row] = blend(total.sum[row], chunk.sum[row]);
+#pragma unroll
+        for (int i = 0; i < D / 8; i++) {
+            total.values[i][2 * row] = blend(total.values[i][2 * row], chunk.values[i][2 * row]);
+            total.values[i][2 * row + 1] = blend(total.values[i][2 * row + 1], chunk.values[i][2 * row + 1]);
+        }
+    }
+    chunk.reset();
+}
+
+template <class T, int D>
 __device__ __forceinline__ void write_row(T* out, const Rows<D>& state, int row) {
-    float factor = 1 / state.sum[row];
+    float factor = finish(state.sum[row]);
     u32* words = reinterpret_cast<u32*>(out) + threadIdx.x % 4;
 #pragma unroll
     for (int i = 0; i < D / 8; i++) {
@@ -53,80 +96,81 @@ __device__ __forceinline__ void prefill(
     T* out, const T* queries, const T* arena, const int* tables, const int* query_starts, const int* lengths,
     int table_stride, int layer, int heads, KvShape shape, int window, float scale) {
     int sequence = blockIdx.z;
-    int first_row = query_starts[sequence];
-    int count = query_starts[sequence + 1] - first_row;
-    int group = heads / shape.kv_heads;
-    int first_pair = (gridDim.x - 1 - blockIdx.x) * PAIRS;
-    if (first_pair >= count * group) {
+    Part part;
+    part.first_row = query_starts[sequence];
+    int count = query_starts[sequence + 1] - part.first_row;
+    part.group = heads / shape.kv_heads;
+    part.heads = heads;
+    part.context = lengths[sequence] - count;
+    part.first_pair = (gridDim.x - 1 - blockIdx.x) * PAIRS;
+    part.last_pair = min(part.first_pair + PAIRS, count * part.group) - 1;
+    if (part.last_pair < part.first_pair) {
         return;
     }
     SLUICE_DYNAMIC_SHARED(shared);
-    T* ring = reinterpret_cast<T*>(shared);
-    int context = lengths[sequence] - count;
-    int last_pair = min(first_pair + PAIRS, count * group) - 1;
-    int first_position = context + first_pair / group;
-    int first_key = window > 0 ? max(first_position - window + 1, 0) : 0;
-    int end_key = context + last_pair / group + 1;
-
-    // The lane's two rows; one behind the last computes the last again, and is not written.
-    int pair[2];
-    int position[2];
-    const T* query[2];
-    i64 at[2];
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-        pair[i] = first_pair + threadIdx.x / WARP * 16 + threadIdx.x % WARP / 4 + i * 8;
-        int p = min(pair[i], last_pair);
-        position[i] = context + p / group;
-        at[i] = ((first_row + p / group) * static_cast<i64>(heads) + blockIdx.y * group + p % group) * D;
-        query[i] = queries + at[i];
-    }
-    u32 q[D / 16][4];
-    load_queries<T, D>(q, query[0], query[1]);
-    int warp_pair = first_pair + threadIdx.x / WARP * 16;
-    int warp_first = context + min(warp_pair, last_pair) / group;
-    int warp_last = context + min(warp_pair + 15, last_pair) / group;
-
-    Rows<D> state;
-    state.reset();
-    float factor = scale * 1.44269504f;
+    T* block_queries = reinterpret_cast<T*>(shared);
+    T* ring = block_queries + PAIRS * D;
+    int first_key = window > 0 ? max(part.position(part.first_pair) - window + 1, 0) : 0;
+    int end_key = part.position(part.last_pair) + 1;
+    int first_tile = first_key / TILE_KEYS * TILE_KEYS;
     const T* head_arena = arena + shape.head_offset(layer, blockIdx.y);
     const int* table = tables + static_cast<i64>(sequence) * table_stride;
-    int stage = 0;
-    int start = first_key / KEYS * KEYS;
-    load_tile<T, D>(ring, head_arena, table, start, first_key, end_key, shape);
+    load_block_queries<T, D>(block_queries, queries, part);
+    load_tile<T, D>(ring, head_arena, table, first_tile, first_key, end_key, shape);
     commit_copies();
-    for (int key = start; key < end_key; key += KEYS) {
-        if (key + KEYS < end_key) {
-            T* next = ring + (stage ^ 1) * 2 * KEYS * D;
-            load_tile<T, D>(next, head_arena, table, key + KEYS, first_key, end_key, shape);
+
+    int warp_row = threadIdx.x / WARP * 16;
+    int warp_first = part.position(part.first_pair + warp_row);
+    int warp_last = part.position(part.first_pair + warp_row + 15);
+    int lane = threadIdx.x % WARP;
+    int pair[2] = {part.first_pair + warp_row + lane / 4, part.first_pair + warp_row + lane / 4 + 8};
+    int position[2] = {part.position(pair[0]), part.position(pair[1])};
+    Rows<D> total;
+    Rows<D> chunk;
+    total.reset();
+    chunk.reset();
+    float factor = scale * 1.44269504f;
+    int stage = 0;
+    for (int key = first_tile; key < end_key; key += TILE_KEYS) {
+        if (key + TILE_KEYS < end_key) {
+            T* next = ring + (stage ^ 1) * 2 * TILE_KEYS * D;
+            load_tile<T, D>(next, head_arena, table, key + TILE_KEYS, first_key, end_key, shape);
         }
         commit_copies();
         wait_for_copies<1>();
         __syncthreads(); // the tile is there for all
-        const T* tile = ring + stage * 2 * KEYS * D;
-        float scores[KEYS / 8][4];
-        multiply_keys<T, D, KEYS>(scores, q, tile);
-        if (key + KEYS > warp_first + 1 || (window > 0 && key < warp_last - window + 1)) {
-            int from[2];
-            int to[2];
+        if (key <= warp_last && (window == 0 || key + TILE_KEYS > warp_first - window + 1)) {
+            const T* tile = ring + stage * 2 * TILE_KEYS * D;
+            float scores[TILE_KEYS / 8][4] = {};
 #pragma unroll
-            for (int i = 0; i < 2; i++) {
-                from[i] = window > 0 ? position[i] - window + 1 - key : 0;
-                to[i] = position[i] + 1 - key;
+            for (int i = 0; i < D / 16; i++) {
+                u32 q[4];
+                load_tiles(q, block_queries + piece_at<D>(warp_row + lane % 16, i * 2 + lane / 16));
+                multiply_keys<T, D, TILE_KEYS>(scores, q, tile, i);
             }
-            mask<KEYS>(scores, from, to);
+            if (key + TILE_KEYS > warp_first + 1 || (window > 0 && key < warp_last - window + 1)) {
+                int from[2];
+                int to[2];
+#pragma unroll
+                for (int i = 0; i < 2; i++) {
+                    from[i] = window > 0 ? position[i] - window + 1 - key : 0;
+                    to[i] = position[i] + 1 - key;
+                }
+                mask(scores, from, to);
+            }
+            weigh<D>(scores, chunk, factor);
+            add_values<T, D, TILE_KEYS>(chunk, scores, tile + TILE_KEYS * D);
         }
-        weigh<D, KEYS>(scores, state, factor);
-        add_values<T, D, KEYS>(state, scores, tile + KEYS * D);
+        if ((key + TILE_KEYS) % CHUNK_KEYS == 0 || key + TILE_KEYS >= end_key) {
+            blend_chunk<D>(total, chunk);
+        }
         stage ^= 1;
         __syncthreads(); // all are done with the tile: the next round fills its place
     }
-    state.finish_sums();
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-        if (pair[i] <= last_pair) {
-            write_row<T, D>(out + at[i], state, i);
+        if (pair[i] <= part.last_pair) {
+            write_row<T, D>(out + part.at(pair[i]) * D, total, i);
         }
     }
 }

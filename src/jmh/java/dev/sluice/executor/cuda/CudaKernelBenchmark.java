@@ -139,60 +139,32 @@ final class CudaKernelBenchmark implements AutoCloseable {
     /** One sequence of 32k positions, 32 query heads on 8 key heads. */
     void decodeAttention(double bandwidth) {
         int length = 32768 / scale;
-        int heads = 32;
-        int kvHeads = 8;
-        int dim = 128;
-        int block = 16;
-        int blocks = length / block;
-        long elements = 2L * kvHeads * block * dim;
-        int splits = DecodeSplits.count(length);
-        KernelArguments arguments = new KernelArguments(host);
-        try (DeviceBuffer arena = numbers(elements * blocks);
-                DeviceBuffer queries = numbers((long) heads * dim);
-                DeviceBuffer out = DeviceBuffer.allocate(context, 2L * heads * dim);
-                DeviceBuffer partial = DeviceBuffer.allocate(context, 4L * heads * splits * dim);
-                DeviceBuffer stats = DeviceBuffer.allocate(context, 8L * heads * splits);
-                DeviceBuffer tables = DeviceBuffer.allocate(context, 4L * blocks);
-                DeviceBuffer lengths = DeviceBuffer.allocate(context, 4);
+        CudaAttention.Shape shape = new CudaAttention.Shape(1, 32, 8, 128, 0, 16);
+        int blocks = length / shape.blockSize();
+        long elements = 2L * shape.kvHeads() * length * shape.headDim();
+        int chunks = DecodeSplits.chunks(length, 0);
+        try (DeviceBuffer arena = numbers(elements);
+                DeviceBuffer queries = numbers(shape.rowBytes() / 2);
+                DeviceBuffer out = DeviceBuffer.allocate(context, shape.rowBytes());
+                DeviceBuffer partial = DeviceBuffer.allocate(context, shape.partialBytes(chunks));
+                DeviceBuffer stats = DeviceBuffer.allocate(context, 8L * shape.heads() * chunks);
+                DeviceBuffer tables = DeviceBuffer.allocate(context, 4L * blocks + 4);
                 PinnedBuffer pinned = PinnedBuffer.allocate(context, 4L * blocks + 4)) {
             for (int i = 0; i < blocks; i++) {
                 pinned.memory().setAtIndex(java.lang.foreign.ValueLayout.JAVA_INT, i, i);
             }
             pinned.memory().setAtIndex(java.lang.foreign.ValueLayout.JAVA_INT, blocks, length);
-            stream.toDevice(pinned.memory().asSlice(0, 4L * blocks), tables.address());
-            stream.toDevice(pinned.memory().asSlice(4L * blocks, 4), lengths.address());
-            double seconds = seconds(() -> {
-                arguments
-                        .begin()
-                        .add(out)
-                        .add(partial)
-                        .add(stats)
-                        .add(queries)
-                        .add(arena)
-                        .add(tables)
-                        .add(lengths);
-                arguments
-                        .add(blocks)
-                        .add(0)
-                        .add(heads)
-                        .add(1)
-                        .add(kvHeads)
-                        .add(block)
-                        .add(0)
-                        .add(0.088f);
-                stream.launch(kernels.decode, splits, kvHeads, 1, 128, arguments);
-                arguments
-                        .begin()
-                        .add(out)
-                        .add(partial)
-                        .add(stats)
-                        .add(lengths)
-                        .add(splits)
-                        .add(dim)
-                        .add(0);
-                stream.launch(kernels.reduce, heads, 1, 1, 128, arguments);
-            });
-            double bytes = 2.0 * elements * blocks;
+            stream.toDevice(pinned.memory(), tables.address());
+            CudaAttention attention = new CudaAttention(
+                    shape,
+                    new CudaAttention.Operands(
+                            out.address(), queries.address(), arena.address(), partial.address(), stats.address()),
+                    kernels,
+                    stream,
+                    host);
+            double seconds =
+                    seconds(() -> attention.decode(0, tables.address(), tables.address() + 4L * blocks, 1, blocks));
+            double bytes = 2.0 * elements;
             CudaBenchmark.report(
                     "decode attention, context %d, 4 heads on one".formatted(length),
                     seconds * 1e3,

@@ -17,8 +17,6 @@ final class CudaForward {
     private static final int NORM_THREADS_MAX = 1024;
     private static final int ROPE_HEADS = 4; // of a block
     private static final int GATES = 2048; // of a block
-    private static final int HEADS_TOGETHER = 16; // query heads of one kv head that share a product
-    private static final int PREFILL_PAIRS = 128; // of position and head, of a block
 
     private final ModelSpec spec;
     private final CudaWeights weights;
@@ -27,10 +25,10 @@ final class CudaForward {
     private final CudaStream stream;
     private final KernelArguments arguments;
     private final MatrixProducts products;
+    private final CudaAttention attention;
     private final long arena;
     private final int blockSize;
     private final int normThreads;
-    private final float scale;
 
     /** @param arena address of the key/value memory */
     CudaForward(
@@ -49,11 +47,16 @@ final class CudaForward {
         this.stream = stream;
         this.arena = arena;
         this.blockSize = blockSize;
+        attention = new CudaAttention(
+                CudaShapes.attention(spec, blockSize),
+                new CudaAttention.Operands(memory.attended, memory.queries, arena, memory.partial, memory.stats),
+                kernels,
+                stream,
+                host);
         arguments = new KernelArguments(host);
         products = new MatrixProducts(stream, host);
         // By the size alone: the order of additions depends on it. A thread takes 8 numbers at a time.
         normThreads = Math.min(NORM_THREADS_MAX, Math.ceilDiv(spec.hiddenSize() / 8, WARP) * WARP);
-        scale = (float) (1 / Math.sqrt(spec.headDim()));
     }
 
     /**
@@ -145,51 +148,19 @@ final class CudaForward {
     }
 
     private void attend(int layer, PassLayout pass, int longestPrefill) {
-        int group = spec.groupSize();
         if (pass.decodes() > 0) {
-            int splits = DecodeSplits.count((long) pass.width() * blockSize);
-            arguments
-                    .begin()
-                    .add(memory.attended)
-                    .add(memory.partial)
-                    .add(memory.stats)
-                    .add(memory.queries);
-            arguments.add(arena).add(at(pass.tables())).add(at(pass.lengths())).add(pass.width());
-            addShape(layer);
-            int heads = spec.kvHeads() * Math.ceilDiv(group, HEADS_TOGETHER);
-            stream.launch(kernels.decode, splits, heads, pass.decodes(), 128, arguments);
-            if (splits > 1) {
-                arguments.begin().add(memory.attended).add(memory.partial).add(memory.stats);
-                arguments
-                        .add(at(pass.lengths()))
-                        .add(splits)
-                        .add(spec.headDim())
-                        .add(spec.slidingWindow());
-                stream.launch(kernels.reduce, spec.heads(), pass.decodes(), 1, 128, arguments);
-            }
+            attention.decode(layer, at(pass.tables()), at(pass.lengths()), pass.decodes(), pass.width());
         }
         if (pass.prefills() > 0) {
-            // Its rows are counted from the first row of the pass, like its results and queries.
-            arguments
-                    .begin()
-                    .add(memory.attended)
-                    .add(memory.queries)
-                    .add(arena)
-                    .add(at(pass.prefillTables()));
-            arguments.add(at(pass.starts())).add(at(pass.prefillLengths())).add(pass.width());
-            addShape(layer);
-            int blocks = Math.ceilDiv(longestPrefill * group, PREFILL_PAIRS);
-            stream.launch(kernels.prefill, blocks, spec.kvHeads(), pass.prefills(), 256, arguments);
+            // Their rows are counted from the first row of the pass, like results and queries.
+            attention.prefill(
+                    layer,
+                    at(pass.prefillTables()),
+                    at(pass.starts()),
+                    at(pass.prefillLengths()),
+                    pass.prefills(),
+                    pass.width(),
+                    longestPrefill);
         }
-    }
-
-    private void addShape(int layer) {
-        arguments
-                .add(layer)
-                .add(spec.heads())
-                .add(spec.layers())
-                .add(spec.kvHeads())
-                .add(blockSize);
-        arguments.add(spec.slidingWindow()).add(scale);
     }
 }

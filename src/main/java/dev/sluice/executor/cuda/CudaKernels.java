@@ -15,7 +15,7 @@ final class CudaKernels {
     private static final int SMALL_TILE_SHARED = 32_768;
     private static final int LARGE_TILE_SHARED = 65_536;
     private static final int DECODE_SHARED_PER_ELEMENT = 768;
-    private static final int PREFILL_SHARED_PER_ELEMENT = 512;
+    private static final int PREFILL_SHARED_PER_ELEMENT = 768;
 
     /** The matrix products for one format of results, by the number of rows that they are for. */
     record Products(CudaFunction skinny8, CudaFunction skinny16, CudaFunction smallTile, CudaFunction largeTile) {}

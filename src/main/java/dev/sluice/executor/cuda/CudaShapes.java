@@ -46,6 +46,11 @@ final class CudaShapes {
         return half && model.headDim() >= FP16_HEAD_DIM_MIN ? HalfType.FP16 : HalfType.BF16;
     }
 
+    static CudaAttention.Shape attention(ModelSpec model, int blockSize) {
+        return new CudaAttention.Shape(
+                model.layers(), model.heads(), model.kvHeads(), model.headDim(), model.slidingWindow(), blockSize);
+    }
+
     /** Bytes of one block with all its layers: {@code [layer][K, V][kv head][slot][head dim]}. */
     static long blockBytes(ModelSpec model, int blockSize) {
         return 2L * Short.BYTES * model.layers() * model.kvHeads() * model.headDim() * blockSize;

@@ -1,15 +1,34 @@
 package dev.sluice.executor.cuda;
 
-/** How many parts the keys of a decoding row may have: the host's side of {@code split.cuh}. */
+/** How decode attention is spread over the device: the host's side of {@code VisibleChunks} in {@code attention.cuh}. */
 final class DecodeSplits {
 
-    private static final int SPLITS_MAX = 32;
-    private static final int SPLIT_KEYS_MIN = 256;
+    private static final int CHUNK_KEYS = 256;
+    private static final int WARPS = 4; // of a block, each with a chunk of its own
+    private static final int BLOCKS_TOGETHER = 2; // on a multiprocessor
+    private static final long PARTIAL_BYTES_MAX = 256L << 20; // beyond this, rows are taken in turns
 
     private DecodeSplits() {}
 
-    /** Enough for every row of up to so many positions. */
-    static int count(long longest) {
-        return Math.clamp(Math.ceilDiv(longest, SPLIT_KEYS_MIN), 1, SPLITS_MAX);
+    /** Places for partial results of a row with up to so many positions. */
+    static int chunks(long longest, int window) {
+        int all = Math.toIntExact(Math.ceilDiv(longest, CHUNK_KEYS));
+        return Math.max(1, window > 0 ? Math.min(all, Math.ceilDiv(window, CHUNK_KEYS) + 2) : all);
+    }
+
+    /** Rows whose partial results there is room for at a time. */
+    static int rowsAtOnce(int rows, long bytesOfRow) {
+        return Math.clamp(PARTIAL_BYTES_MAX / bytesOfRow, 1, rows);
+    }
+
+    /**
+     * Blocks along the keys: enough to fill the device, and no fewer than give each warp one chunk. The result does not
+     * depend on it.
+     *
+     * @param others blocks along heads and rows
+     */
+    static int splits(int chunks, int others, int multiprocessors) {
+        int filling = Math.ceilDiv(BLOCKS_TOGETHER * multiprocessors, others);
+        return Math.clamp(filling, Math.ceilDiv(chunks, WARPS), chunks);
     }
 }

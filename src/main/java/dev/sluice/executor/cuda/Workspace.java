@@ -11,7 +11,7 @@ import dev.sluice.model.ModelSpec;
  *   queries, attended        [rows, heads * headDim]       T
  *   gateUp                   [rows, 2 * intermediate]      T
  *   gated                    [rows, intermediate]          T
- *   partial, stats           see paged_attention_decode.cu, for lines rows
+ *   partial, stats           see paged_attention_decode.cu
  *   sampled                  [lines, hidden]               T
  *   logits, raw              [lines, vocabulary]           float
  *   history                  [lines, vocabulary]           int
@@ -55,9 +55,11 @@ final class Workspace {
         attended = slices.take(queryBytes);
         gateUp = slices.take(4 * rows * model.intermediateSize());
         gated = slices.take(2 * rows * model.intermediateSize());
-        long parts = lines * model.heads() * DecodeSplits.count((long) limits.width() * blockSize);
-        partial = slices.take(parts * model.headDim() * Float.BYTES);
-        stats = slices.take(parts * 2 * Float.BYTES);
+        CudaAttention.Shape attention = CudaShapes.attention(model, blockSize);
+        int chunks = DecodeSplits.chunks((long) limits.width() * blockSize, attention.window());
+        int decodes = DecodeSplits.rowsAtOnce(limits.lines(), attention.partialBytes(chunks));
+        partial = slices.take(decodes * attention.partialBytes(chunks));
+        stats = slices.take((long) decodes * chunks * attention.heads() * 2 * Float.BYTES);
         sampled = slices.take(2 * lines * model.hiddenSize());
         long logitBytes = lines * model.vocabularySize() * Float.BYTES;
         logits = slices.take(logitBytes);

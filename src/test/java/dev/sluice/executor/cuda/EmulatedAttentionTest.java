@@ -18,7 +18,7 @@ class EmulatedAttentionTest {
 
     private static final int LAYERS = 2;
     private static final int LAYER = 1;
-    private static final int SPLITS = 32;
+    private static final int CHUNK_KEYS = 256;
 
     private final EmulatedGpu gpu = EmulatedGpu.require();
     private final Random random = new Random(5);
@@ -184,24 +184,29 @@ class EmulatedAttentionTest {
     private Numbers decode(Cache cache, Numbers queries, int[] lengths, int[] tables) {
         Shape s = cache.shape;
         int rows = lengths.length;
+        int chunks = 1;
+        for (int length : lengths) {
+            int first = s.window > 0 ? Math.max(0, length - s.window) : 0;
+            chunks = Math.max(chunks, (length + CHUNK_KEYS - 1) / CHUNK_KEYS - first / CHUNK_KEYS);
+        }
         Numbers out = Numbers.poisoned(s.format, rows * s.heads * s.dim);
-        Numbers partial = Numbers.poisoned(Format.F32, rows * s.heads * SPLITS * s.dim);
-        Numbers stats = Numbers.poisoned(Format.F32, rows * s.heads * SPLITS * 2);
+        Numbers partial = Numbers.poisoned(Format.F32, rows * s.heads * chunks * s.dim);
+        Numbers stats = Numbers.poisoned(Format.F32, rows * s.heads * chunks * 2);
         Numbers lengthArray = Numbers.ints(lengths);
         gpu.launch(
                 "paged_attention_decode" + s.suffix(),
-                SPLITS,
+                1 + random.nextInt(chunks), // any number of splits gives the same bits
                 s.kvHeads * ((s.group() + 15) / 16),
                 rows,
                 128,
                 768 * s.dim,
-                out,
                 partial,
                 stats,
                 queries,
                 cache.arena,
                 Numbers.ints(tables),
                 lengthArray,
+                chunks,
                 cache.stride,
                 LAYER,
                 s.heads,
@@ -221,7 +226,7 @@ class EmulatedAttentionTest {
                 partial,
                 stats,
                 lengthArray,
-                SPLITS,
+                chunks,
                 s.dim,
                 s.window);
         return out;
@@ -334,7 +339,7 @@ class EmulatedAttentionTest {
                 s.kvHeads,
                 lengths.length,
                 256,
-                512 * s.dim,
+                768 * s.dim,
                 out,
                 queries,
                 cache.arena,
