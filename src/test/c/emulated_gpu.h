@@ -9,6 +9,7 @@
  *     strided order, another one for each block, and each lane as far ahead as its warp allows;
  *   - a missing wait for an asynchronous copy: the target is poisoned when the copy is issued, filled when waited for;
  *   - asynchronous copies and loads of tiles at addresses that are no multiple of 16;
+ *   - a flag that is waited for and never comes;
  *   - writes behind the end of dynamic shared memory.
  * What it cannot find: a missing __syncwarp where a shuffle or a product stands in for it, races that none of the three
  * orders shows, other misaligned accesses, how the hardware rounds inside a product, anything about speed.
@@ -30,6 +31,7 @@
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __grid_constant__
 #define __align__(n) __attribute__((aligned(n)))
 // Thread-local, because the range of a library's thread-local variables can be asked for, and poisoned.
 #define __shared__ static thread_local
@@ -56,16 +58,25 @@ constexpr int MAX_THREADS = 1024, WARP = 32;
 constexpr size_t STACK = 128 << 10, SHARED_MAX = 256 << 10, GUARD = 4 << 10;
 constexpr unsigned char POISON = 0xFF;
 
-enum State { READY, AT_BLOCK, AT_WARP, ENDED };
+enum State { READY, AT_BLOCK, AT_WARP, AT_FLAG, ENDED };
 struct Copy { void* to; const void* from; int bytes, size, group; };
+struct Product {
+    void (*compute)(void* sums, unsigned long long a, unsigned long long b, int add, int thread);
+    void* sums;
+    unsigned long long a, b;
+    int add, group;
+};
 struct Fiber {
     ucontext_t start;
     jmp_buf where;
     char* stack = nullptr;
     State state;
     bool started;
-    int line, committed;
+    int line, committed, committedProducts;
     std::vector<Copy> copies;
+    std::vector<Product> products;
+    unsigned long long* flag;
+    unsigned parity;
 };
 struct Warp { int count, line; void* lanes[WARP]; };
 
@@ -78,7 +89,7 @@ inline char message[512];
 inline void (*body)(void*);
 inline void* bodyArgument;
 inline thread_local char anchor; // makes sure that there is a range
-alignas(128) inline unsigned char dynamicShared[SHARED_MAX + GUARD];
+alignas(1024) inline unsigned char dynamicShared[SHARED_MAX + GUARD];
 
 inline void fail(const char* what, int line, int other = 0) {
     if (message[0] == 0) {
@@ -157,6 +168,12 @@ inline int inTurn(int n, int count) {
     }
 }
 
+bool hasEnded(unsigned long long* flag, unsigned parity);
+
+inline bool canRun(Fiber& f) {
+    return f.state == READY || (f.state == AT_FLAG && hasEnded(f.flag, f.parity));
+}
+
 /** Runs a warp as far as it comes without the others: no barrier that is missing can go unnoticed for being in step. */
 inline void runWarp(int first) {
     int size = threads - first < WARP ? threads - first : WARP;
@@ -164,7 +181,7 @@ inline void runWarp(int first) {
         progress = false;
         for (int i = 0; i < size; i++) {
             int thread = first + inTurn(i, size);
-            if (fibers[thread].state == READY) {
+            if (canRun(fibers[thread])) {
                 resume(thread);
                 progress = true;
             }
@@ -174,9 +191,12 @@ inline void runWarp(int first) {
 
 /** Lets waiting threads pass their barrier if all have come; false if the block is done or stuck. */
 inline bool release() {
-    int counts[4] = {0, 0, 0, 0};
+    int counts[5] = {0, 0, 0, 0, 0};
     int line = 0;
     for (int i = 0; i < threads; i++) {
+        if (canRun(fibers[i])) {
+            return true; // its flag was raised by a warp that ran later
+        }
         counts[fibers[i].state]++;
         if (fibers[i].state == AT_BLOCK) {
             if (line != 0 && line != fibers[i].line) {
@@ -193,6 +213,8 @@ inline bool release() {
     }
     if (counts[AT_BLOCK] > 0) {
         fail("threads did not reach the block's barrier", line, threads - counts[AT_BLOCK]);
+    } else if (counts[AT_FLAG] > 0) {
+        fail("threads wait for a flag that does not come", fibers[current].line, counts[AT_FLAG]);
     } else if (counts[AT_WARP] > 0) {
         fail("lanes did not meet their warp", fibers[current].line, threads - counts[AT_WARP]);
     }
@@ -211,6 +233,8 @@ inline int poisonStaticShared(dl_phdr_info* library, size_t, void*) {
     return 0;
 }
 
+void forgetBoxes();
+
 inline void runBlock(size_t sharedBytes) {
     memset(dynamicShared, POISON, sharedBytes + GUARD);
     anchor = 0;
@@ -218,10 +242,12 @@ inline void runBlock(size_t sharedBytes) {
     for (int i = 0; i < threads; i++) {
         fibers[i].state = READY;
         fibers[i].started = false;
-        fibers[i].committed = 0;
+        fibers[i].committed = fibers[i].committedProducts = 0;
         fibers[i].copies.clear();
+        fibers[i].products.clear();
         warps[i / WARP].count = 0;
     }
+    forgetBoxes();
     do {
         int all = (threads + WARP - 1) / WARP;
         for (int i = 0; i < all; i++) {
@@ -353,3 +379,5 @@ template <class T> inline T atomicAdd(T* at, T v) { T old = *at; *at = old + v; 
 template <class T> inline T atomicOr(T* at, T v) { T old = *at; *at = old | v; return old; }
 template <class T> inline T min(T a, T b) { return b < a ? b : a; }
 template <class T> inline T max(T a, T b) { return a < b ? b : a; }
+
+#include "emulated_hopper.h"

@@ -6,6 +6,7 @@
  */
 #include "attention.cuh"
 #include "gemm_scaled.cuh"
+#include "gemm_wgmma.cuh"
 #include "quantise.cuh"
 #include "ranking.cuh"
 #include <utility>
@@ -49,6 +50,18 @@ namespace gemm_int8_file {
 }
 namespace gemm_fp8_file {
 #include "gemm_fp8.cu"
+}
+namespace gemm_wgmma_file {
+#include "gemm_wgmma.cu"
+#undef GEMM_WGMMAS
+}
+namespace gemm_wgmma_int8_file {
+#include "gemm_wgmma_int8.cu"
+#undef GEMM_WGMMAS
+}
+namespace gemm_wgmma_fp8_file {
+#include "gemm_wgmma_fp8.cu"
+#undef GEMM_WGMMAS
 }
 namespace penalties_file {
 #include "penalties.cu"
@@ -110,6 +123,21 @@ static void beyond_shared(int* out) {
     out[threadIdx.x] = 1;
 }
 
+static void with_missing_flag(int* out) {
+    SLUICE_DYNAMIC_SHARED_1024(shared);
+    u64* flag = reinterpret_cast<u64*>(shared);
+    if (threadIdx.x == 0) {
+        init_flag(flag, 2);
+        flags_are_ready();
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        arrive(flag);
+    }
+    wait_for_phase(flag, 0);
+    out[threadIdx.x] = 1;
+}
+
 /** Null if all went well, else what went wrong; null names no kernel: "no such kernel". */
 extern "C" const char* emulated_launch(
     const char* name, unsigned x, unsigned y, unsigned z, unsigned block, unsigned shared, void** arguments) {
@@ -167,6 +195,25 @@ extern "C" const char* emulated_launch(
     KERNEL(gemm_fp8_file, gemm_skinny8_fp8_f32)
     BOTH(gemm_fp8_file, gemm_skinny16_fp8_, )
     KERNEL(gemm_fp8_file, gemm_skinny16_fp8_f32)
+    BOTH(gemm_wgmma_file, gemm_wgmma_64x32_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_64x32_, _f32)
+    BOTH(gemm_wgmma_int8_file, gemm_wgmma_64x32_int8_, )
+    BOTH(gemm_wgmma_fp8_file, gemm_wgmma_64x32_fp8_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_64x64_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_64x64_, _f32)
+    BOTH(gemm_wgmma_int8_file, gemm_wgmma_64x64_int8_, )
+    BOTH(gemm_wgmma_fp8_file, gemm_wgmma_64x64_fp8_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_64x128_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_64x128_, _f32)
+    BOTH(gemm_wgmma_int8_file, gemm_wgmma_64x128_int8_, )
+    BOTH(gemm_wgmma_fp8_file, gemm_wgmma_64x128_fp8_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x128_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x128_, _f32)
+    BOTH(gemm_wgmma_int8_file, gemm_wgmma_128x128_int8_, )
+    BOTH(gemm_wgmma_fp8_file, gemm_wgmma_128x128_fp8_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x256_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x256_, _f32)
+    BOTH(gemm_wgmma_int8_file, gemm_wgmma_128x256_int8_, )
     KERNEL(penalties_file, adjust_logits)
     KERNEL(penalties_file, record_tokens)
     KERNEL(sample_file, sample_greedy)
@@ -181,5 +228,6 @@ extern "C" const char* emulated_launch(
     WRONG(with_skipped_shuffle)
     WRONG(without_wait)
     WRONG(beyond_shared)
+    WRONG(with_missing_flag)
     return "no such kernel";
 }

@@ -13,10 +13,11 @@
 enum { OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100, INVALID_CONTEXT = 201, INVALID_HANDLE = 400,
        NOT_FOUND = 500, NOT_READY = 600, LAUNCH_FAILED = 719 };
 enum { CONTEXT, STREAM, EVENT, MODULE, GRAPH, GRAPH_EXEC, DEVICE_MEMORY, PINNED_MEMORY, KINDS };
-enum { HANDLES = 1 << 16, LOG_BYTES = 1 << 16, ARGUMENTS = 32, NAME = 64 };
+enum { HANDLES = 1 << 16, LOG_BYTES = 1 << 16, ARGUMENTS = 32, NAME = 64, MAP_BYTES = 128 };
 
-/* Arguments are at most 8 bytes here, and callers give room for ARGUMENTS of them: a real driver knows their sizes. */
-typedef struct { char kernel[NAME]; unsigned grid[3], block, shared; uint64_t arguments[ARGUMENTS]; } Launch;
+/* Arguments are at most a map here, and callers give room for ARGUMENTS of them: a real driver knows their sizes. */
+typedef struct { _Alignas(64) unsigned char bytes[MAP_BYTES]; } Argument;
+typedef struct { char kernel[NAME]; unsigned grid[3], block, shared; Argument arguments[ARGUMENTS]; } Launch;
 typedef struct { void *target; const void *source; size_t bytes; int fill; unsigned char value; Launch *launch; } Op;
 typedef struct { int kind, alive, capturing; size_t bytes; int op_count; Op *ops; char name[NAME]; } Handle;
 typedef struct { Handle *module; char name[NAME]; } Function;
@@ -311,6 +312,20 @@ int cuMemcpyBatchAsync_v2(uint64_t *targets, uint64_t *sources, size_t *sizes, s
     }
     return OK;
 }
+/* Writes what emulated_hopper.h reads; refuses what a driver refuses. */
+int cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *address, const uint64_t *sizes, const uint64_t *strides,
+                           const uint32_t *box, const uint32_t *steps, int interleave, int swizzle, int promotion, int fill) {
+    (void)promotion;
+    uint64_t element = type == 0 ? 1 : 2;
+    if (type > 1 || rank != 2 || (uintptr_t)map % 64 || (uintptr_t)address % 16 || !address || strides[0] % 16
+        || strides[0] < sizes[0] * element || !sizes[0] || !sizes[1] || box[0] * element != 128 || box[1] < 1 || box[1] > 256
+        || steps[0] != 1 || steps[1] != 1 || interleave || swizzle != 3 || fill) {
+        return INVALID_VALUE;
+    }
+    uint64_t words[16] = {0x534c554943454d41, (uint64_t)address, sizes[0], sizes[1], strides[0], box[0], box[1], element};
+    memcpy(map, words, sizeof words);
+    return OK;
+}
 int cuMemsetD8Async(uint64_t target, unsigned char value, size_t bytes, void *stream) {
     IN_CONTEXT("cuMemsetD8Async", "");
     return give(stream, (Op){.target = (void *)target, .bytes = bytes, .fill = 1, .value = value});
@@ -430,17 +445,19 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
     (void)extra;
     Launch launch = {.grid = {gx, gy, gz}, .block = bx * by * bz, .shared = shared};
     for (int i = 0; i < ARGUMENTS; i++) {
-        memcpy(launch.arguments + i, arguments[i], sizeof *launch.arguments);
+        memcpy(launch.arguments[i].bytes, arguments[i], MAP_BYTES);
     }
     Function *found = find_function(function);
     snprintf(launch.kernel, NAME, "%s", found ? found->name : "?");
+    uint64_t first;
     uint32_t second;
     float third;
-    memcpy(&second, launch.arguments + 1, sizeof second);
-    memcpy(&third, launch.arguments + 2, sizeof third);
+    memcpy(&first, launch.arguments[0].bytes, sizeof first);
+    memcpy(&second, launch.arguments[1].bytes, sizeof second);
+    memcpy(&third, launch.arguments[2].bytes, sizeof third);
     char detail[256];
     snprintf(detail, sizeof detail, "%s grid %ux%ux%u block %ux%ux%u shared %u arguments %llu %u %g", launch.kernel, gx, gy,
-             gz, bx, by, bz, shared, (unsigned long long)launch.arguments[0], second, (double)third);
+             gz, bx, by, bz, shared, (unsigned long long)first, second, (double)third);
     IN_CONTEXT("cuLaunchKernel", detail);
     if (!found) {
         return INVALID_HANDLE;
@@ -448,7 +465,7 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
     if (!gx || !gy || !gz || !launch.block || gy > 65535 || gz > 65535 || launch.block > 1024) {
         return INVALID_VALUE;
     }
-    Op op = {.launch = malloc(sizeof launch)};
+    Op op = {.launch = aligned_alloc(_Alignof(Launch), sizeof launch)};
     *op.launch = launch;
     int code = give(stream, op);
     return code ? code : sticky;

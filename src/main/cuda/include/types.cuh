@@ -2,15 +2,19 @@
  * Words, the 16-bit and 8-bit formats, and their conversions. No header of the toolkit is needed, so that the runtime compiler
  * can compile the kernels on a machine that has only the driver. With SLUICE_EMULATED a host compiler compiles them.
  *
- * Everything that is written in PTX lies in this file and in async_copy.cuh and mma.cuh, each with its host variant.
+ * Everything that is written in PTX lies in this file and in async_copy.cuh, bulk_copy.cuh, mma.cuh and wgmma.cuh, each with
+ * its host variant.
  */
 #pragma once
 
 #ifdef SLUICE_EMULATED
 #include "emulated_gpu.h"
 #define SLUICE_DYNAMIC_SHARED(name) unsigned char* name = emulated::dynamicShared
+#define SLUICE_DYNAMIC_SHARED_1024(name) SLUICE_DYNAMIC_SHARED(name)
 #else
 #define SLUICE_DYNAMIC_SHARED(name) extern __shared__ __align__(128) unsigned char name[]
+// Where there is no static shared memory, and so nothing before it.
+#define SLUICE_DYNAMIC_SHARED_1024(name) extern __shared__ __align__(1024) unsigned char name[]
 #endif
 
 #define SLUICE_KERNEL extern "C" __global__ void

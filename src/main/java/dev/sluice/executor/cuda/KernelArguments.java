@@ -12,17 +12,18 @@ import java.lang.foreign.MemorySegment;
 final class KernelArguments {
 
     private static final int ARGUMENTS_MAX = 32;
+    private static final long SLOT_BYTES = TensorMap.BYTES; // the largest that a kernel takes
 
     private final MemorySegment values;
     private final MemorySegment pointers;
     private int count;
 
-    /** @param arena owns the memory, some hundred bytes */
+    /** @param arena owns the memory, some thousand bytes */
     KernelArguments(Arena arena) {
-        values = arena.allocate(JAVA_LONG, ARGUMENTS_MAX);
+        values = arena.allocate(ARGUMENTS_MAX * SLOT_BYTES, TensorMap.ALIGNMENT);
         pointers = arena.allocate(ADDRESS, ARGUMENTS_MAX);
         for (int i = 0; i < ARGUMENTS_MAX; i++) {
-            pointers.setAtIndex(ADDRESS, i, values.asSlice(i * JAVA_LONG.byteSize(), JAVA_LONG.byteSize()));
+            pointers.setAtIndex(ADDRESS, i, values.asSlice(i * SLOT_BYTES, SLOT_BYTES));
         }
     }
 
@@ -38,17 +39,23 @@ final class KernelArguments {
 
     /** A device address, or a 64-bit number. */
     KernelArguments add(long value) {
-        values.setAtIndex(JAVA_LONG, count++, value);
+        values.set(JAVA_LONG, count++ * SLOT_BYTES, value);
         return this;
     }
 
     KernelArguments add(int value) {
-        values.set(JAVA_INT, count++ * JAVA_LONG.byteSize(), value);
+        values.set(JAVA_INT, count++ * SLOT_BYTES, value);
         return this;
     }
 
     KernelArguments add(float value) {
-        values.set(JAVA_FLOAT, count++ * JAVA_LONG.byteSize(), value);
+        values.set(JAVA_FLOAT, count++ * SLOT_BYTES, value);
+        return this;
+    }
+
+    /** A {@link TensorMap}. */
+    KernelArguments add(MemorySegment map) {
+        MemorySegment.copy(map, 0, values, count++ * SLOT_BYTES, TensorMap.BYTES);
         return this;
     }
 

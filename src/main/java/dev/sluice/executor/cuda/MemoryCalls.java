@@ -19,7 +19,8 @@ record MemoryCalls(
         MethodHandle onDevice,
         MethodHandle copy,
         @Nullable MethodHandle copyBatch,
-        MethodHandle fill) {
+        MethodHandle fill,
+        @Nullable MethodHandle encodeMap) {
 
     static MemoryCalls of(NativeLibrary library) {
         return new MemoryCalls(
@@ -41,6 +42,20 @@ record MemoryCalls(
                         ADDRESS,
                         JAVA_LONG,
                         ADDRESS),
-                library.function("cuMemsetD8Async", JAVA_LONG, JAVA_BYTE, JAVA_LONG, ADDRESS));
+                library.function("cuMemsetD8Async", JAVA_LONG, JAVA_BYTE, JAVA_LONG, ADDRESS),
+                library.find( // since CUDA 12.0
+                        "cuTensorMapEncodeTiled",
+                        ADDRESS,
+                        JAVA_INT,
+                        JAVA_INT,
+                        JAVA_LONG,
+                        ADDRESS,
+                        ADDRESS,
+                        ADDRESS,
+                        ADDRESS,
+                        JAVA_INT,
+                        JAVA_INT,
+                        JAVA_INT,
+                        JAVA_INT));
     }
 }

@@ -31,6 +31,28 @@ final class EmulatedGpu {
     private static final @Nullable Path LIBRARY = REAL == null ? compile() : null;
     private static final EmulatedGpu INSTANCE = new EmulatedGpu();
 
+    /** An array as a matrix for the copy engine, to be copied in boxes of so many rows. */
+    record MatrixMap(Numbers array, int rows, int columns, int boxRows) {
+
+        private static final long MAGIC = 0x534c554943454d41L;
+
+        /** In the words that {@code emulated_hopper.h} reads. */
+        void writeTo(MemorySegment map) {
+            int elementBytes = array.format.bytes;
+            long[] words = {
+                MAGIC,
+                array.address(),
+                columns,
+                rows,
+                (long) columns * elementBytes,
+                128 / elementBytes,
+                boxRows,
+                elementBytes
+            };
+            MemorySegment.copy(words, 0, map, JAVA_LONG, 0, words.length);
+        }
+    }
+
     private final @Nullable MethodHandle launch;
 
     private EmulatedGpu() {
@@ -93,7 +115,7 @@ final class EmulatedGpu {
     /**
      * Launches and waits.
      *
-     * @param arguments arrays, null for a null pointer, ints, longs, floats: in the kernel's order
+     * @param arguments arrays, maps of them, null for a null pointer, ints, longs, floats: in the kernel's order
      * @throws IllegalStateException if the kernel meets its barriers wrongly, or writes where it must not
      */
     synchronized void launch(
@@ -113,15 +135,16 @@ final class EmulatedGpu {
     private void emulate(
             String kernel, int x, int y, int z, int block, int sharedBytes, @Nullable Object... arguments) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment values = arena.allocate(JAVA_LONG, arguments.length);
+            MemorySegment values = arena.allocate((long) TensorMap.BYTES * arguments.length, TensorMap.ALIGNMENT);
             MemorySegment pointers = arena.allocate(ADDRESS, arguments.length);
             for (int i = 0; i < arguments.length; i++) {
-                MemorySegment value = values.asSlice(i * JAVA_LONG.byteSize(), JAVA_LONG.byteSize());
+                MemorySegment value = values.asSlice((long) i * TensorMap.BYTES, TensorMap.BYTES);
                 switch (arguments[i]) {
                     case Numbers array -> value.set(JAVA_LONG, 0, array.address());
                     case Integer number -> value.set(JAVA_INT, 0, number);
                     case Long number -> value.set(JAVA_LONG, 0, number);
                     case Float number -> value.set(JAVA_FLOAT, 0, number);
+                    case MatrixMap map -> map.writeTo(value);
                     case null -> value.set(JAVA_LONG, 0, 0);
                     default -> throw new IllegalArgumentException("argument " + i + " of " + kernel);
                 }

@@ -1,6 +1,7 @@
 package dev.sluice.executor.cuda;
 
 import dev.sluice.executor.ExecutorException;
+import dev.sluice.executor.cuda.EmulatedGpu.MatrixMap;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -47,6 +48,13 @@ final class RealGpu {
                 case Numbers array -> {
                     DeviceBuffer buffer = buffers.computeIfAbsent(array, this::upload);
                     arguments.add(buffer.address() + Numbers.MARGIN);
+                }
+                case MatrixMap map -> {
+                    DeviceBuffer buffer = buffers.computeIfAbsent(map.array(), this::upload);
+                    long address = buffer.address() + Numbers.MARGIN;
+                    int elementBytes = map.array().format.bytes;
+                    arguments.add(TensorMap.encode(
+                            context, Arena.ofAuto(), address, map.rows(), map.columns(), elementBytes, map.boxRows()));
                 }
                 case Integer number -> arguments.add((int) number);
                 case Long number -> arguments.add((long) number);

@@ -32,6 +32,12 @@ final class TestGpu {
         return REAL;
     }
 
+    /** Compute capability of the machine's own GPU: tens are major. */
+    static int capability() {
+        CudaDevice device = CudaDriver.open(CudaDriver.LIBRARY).device(0);
+        return 10 * device.major() + device.minor();
+    }
+
     /** Null on a machine without any. */
     static @Nullable TestGpu fresh() {
         if (REAL) {

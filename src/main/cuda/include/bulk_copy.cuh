@@ -1,0 +1,87 @@
+/*
+ * Boxes of a matrix that the copy engine brings to shared memory, and the flags that tell of their arrival (TMA and mbarrier,
+ * sm_90 and later). A flag has phases: a phase ends when all expected threads have arrived and all expected bytes are there.
+ */
+#pragma once
+#include "types.cuh"
+
+/** A row-major matrix as the copy engine knows it; written by the driver's cuTensorMapEncodeTiled, never read by us. */
+struct alignas(64) TensorMap {
+    u64 words[16];
+};
+
+__device__ __forceinline__ u32 shared_address(const void* shared) {
+#ifdef SLUICE_EMULATED
+    return emulated::sharedAddress(shared);
+#else
+    return static_cast<u32>(__cvta_generic_to_shared(shared));
+#endif
+}
+
+/** By one thread, before a barrier and flags_are_ready. */
+__device__ __forceinline__ void init_flag(u64* flag, u32 arrivals) {
+#ifdef SLUICE_EMULATED
+    emulated::initFlag(flag, arrivals);
+#else
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(flag)), "r"(arrivals) : "memory");
+#endif
+}
+
+/** Lets the copy engine see flags that this thread has initialised; others see them after a barrier. */
+__device__ __forceinline__ void flags_are_ready() {
+#ifndef SLUICE_EMULATED
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+#endif
+}
+
+__device__ __forceinline__ void arrive(u64* flag) {
+#ifdef SLUICE_EMULATED
+    emulated::arrive(flag);
+#else
+    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(flag)) : "memory");
+#endif
+}
+
+/** Arrives, and announces so many bytes of this phase. */
+__device__ __forceinline__ void arrive_and_expect(u64* flag, u32 bytes) {
+#ifdef SLUICE_EMULATED
+    emulated::expect(flag, bytes);
+    emulated::arrive(flag);
+#else
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(flag)), "r"(bytes)
+                 : "memory");
+#endif
+}
+
+/** Waits for the end of a phase, by its parity: the first phase has 0. The phase before the first counts as ended. */
+__device__ __forceinline__ void wait_for_phase(u64* flag, u32 parity) {
+#ifdef SLUICE_EMULATED
+    emulated::waitForPhase(flag, parity, __LINE__);
+#else
+    asm volatile(
+        "{\n"
+        ".reg .pred done;\n"
+        "again:\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+        "@!done bra again;\n"
+        "}" ::"r"(shared_address(flag)),
+        "r"(parity)
+        : "memory");
+#endif
+}
+
+/**
+ * Begins to copy the map's box from this element of this row on; what lies outside of the matrix becomes zero, and counts.
+ * Rows of a box are 128 bytes; their 16-byte pieces are swizzled (piece ^ row % 8).
+ *
+ * @param to a multiple of 1024 bytes, or of 128 times the rows before it in the same tile
+ */
+__device__ __forceinline__ void load_box(void* to, const TensorMap& map, int element, int row, u64* flag) {
+#ifdef SLUICE_EMULATED
+    emulated::loadBox(to, map.words, element, row, flag);
+#else
+    asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];"
+                 ::"r"(shared_address(to)), "l"(&map), "r"(element), "r"(row), "r"(shared_address(flag))
+                 : "memory");
+#endif
+}

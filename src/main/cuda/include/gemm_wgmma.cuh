@@ -1,0 +1,241 @@
+/* Matrix products by tiles of four warps: the body of gemm_wgmma.cu and of its quantised kin, which give the shapes. */
+#pragma once
+#include "gemm_step.cuh"
+#include "wgmma.cuh"
+
+constexpr int ROW_BYTES = 128; // of k, of a stage
+constexpr int WEIGHT_BOX = 32; // rows of W that one copy brings
+constexpr int STRIPE_TILES = 16; // tiles of rows
+
+/** Tiles in stripes, so that what runs at the same time shares A and W in L2. */
+struct TileOrder {
+    int down, across;
+
+    __device__ __forceinline__ int count() const {
+        return down * across;
+    }
+
+    __device__ __forceinline__ void place(int tile, int& row, int& column) const {
+        int stripe = tile / (STRIPE_TILES * across);
+        int height = min(down - stripe * STRIPE_TILES, STRIPE_TILES);
+        int within = tile - stripe * STRIPE_TILES * across;
+        row = stripe * STRIPE_TILES + within % height;
+        column = within / height;
+    }
+};
+
+/** Which stage of the ring is next, and the parity of its phase. */
+struct RingPlace {
+    int stage = 0;
+    u32 parity = 0;
+
+    __device__ __forceinline__ void advance(int stages) {
+        if (++stage == stages) {
+            stage = 0;
+            parity ^= 1;
+        }
+    }
+};
+
+/** Four words of a lane, and of the three lanes beside it, as a 4 x 4 matrix: transposed. */
+__device__ __forceinline__ void transpose_quad(u32 (&w)[4]) {
+    int t = threadIdx.x % 4;
+#pragma unroll
+    for (int i = 0; i < 4; i += 2) {
+        u32 other = __shfl_xor_sync(ALL_LANES, t & 1 ? w[i] : w[i + 1], 1);
+        (t & 1 ? w[i] : w[i + 1]) = other;
+    }
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        u32 other = __shfl_xor_sync(ALL_LANES, t & 2 ? w[i] : w[i + 2], 2);
+        (t & 2 ? w[i] : w[i + 2]) = other;
+    }
+}
+
+/** A row of the tile, of which this lane has columns 8j + 2t and 8j + 2t + 1: sums[4j] and sums[4j + 1]. */
+template <int COLUMNS, class Out, class Scale, class Sum>
+__device__ __forceinline__ void store_row(Out* c, Scale scale, int row, int first_column, int m, int n, const Sum* sums) {
+    int t = threadIdx.x % 4;
+    if constexpr (sizeof(Out) == 2) {
+        if (n % 8 == 0) {
+            // Eight neighbours to a lane and 64 bytes to a row, by an exchange among the four lanes of a row.
+#pragma unroll
+            for (int j = 0; j < COLUMNS / 8; j += 4) {
+                u32 words[4];
+#pragma unroll
+                for (int i = 0; i < 4; i++) {
+                    int column = first_column + (j + i) * 8 + 2 * t;
+                    words[i] = row < m ? pack<Out>(scale(sums[4 * (j + i)], row, column, n),
+                                                   scale(sums[4 * (j + i) + 1], row, column + 1, n))
+                                       : 0;
+                }
+                transpose_quad(words);
+                int column = first_column + (j + t) * 8;
+                if (row < m && column < n) {
+                    *reinterpret_cast<uint4*>(c + static_cast<i64>(row) * n + column)
+                        = make_uint4(words[0], words[1], words[2], words[3]);
+                }
+            }
+            return;
+        }
+    }
+    if (row < m) {
+#pragma unroll
+        for (int j = 0; j < COLUMNS / 8; j++) {
+            store_pair(c, scale, row, first_column + j * 8 + 2 * t, n, sums[4 * j], sums[4 * j + 1]);
+        }
+    }
+}
+
+/** The warp is done with a stage. */
+template <int STAGES>
+__device__ __forceinline__ void release_stage(u64* flags, int stage) {
+    __syncwarp();
+    if (threadIdx.x % WARP == 0) {
+        arrive(flags + STAGES + stage);
+    }
+}
+
+/** The sums of a tile of 64 rows, stage by stage; the last stage is read until the next one is added. */
+template <class T, int COLUMNS, int STAGES>
+struct TileSums {
+    typename T::Sum sums[COLUMNS / 2];
+
+    __device__ __forceinline__ void add(const unsigned char* rows, const unsigned char* columns, u64* flags, RingPlace place,
+                                        int chunk) {
+        u64 a = describe_tile(rows);
+        u64 b = describe_tile(columns);
+        begin_products();
+#pragma unroll
+        for (int i = 0; i < ROW_BYTES / 32; i++) {
+            multiply_tiles<T, COLUMNS>(sums, a + 2 * i, b + 2 * i, chunk + i > 0);
+        }
+        commit_products();
+        wait_for_products<1>();
+        if (chunk > 0) {
+            release_stage<STAGES>(flags, (place.stage + STAGES - 1) % STAGES);
+        }
+    }
+
+    __device__ __forceinline__ void finish(u64* flags, int last_stage) {
+        wait_for_products<0>();
+        release_stage<STAGES>(flags, last_stage);
+    }
+};
+
+/** Of e4m3 the tensor cores keep 13 bits of a sum's mantissa, too few for a long row: so theirs is the sum of a stage alone. */
+template <int COLUMNS, int STAGES>
+struct TileSums<E4m3, COLUMNS, STAGES> {
+    float sums[COLUMNS / 2];
+
+    __device__ __forceinline__ void add(const unsigned char* rows, const unsigned char* columns, u64* flags, RingPlace place,
+                                        int chunk) {
+        u64 a = describe_tile(rows);
+        u64 b = describe_tile(columns);
+        float stage_sums[COLUMNS / 2];
+        begin_products();
+#pragma unroll
+        for (int i = 0; i < ROW_BYTES / 32; i++) {
+            multiply_tiles<E4m3, COLUMNS>(stage_sums, a + 2 * i, b + 2 * i, i > 0);
+        }
+        commit_products();
+        wait_for_products<0>();
+        release_stage<STAGES>(flags, place.stage);
+#pragma unroll
+        for (int i = 0; i < COLUMNS / 2; i++) {
+            sums[i] = chunk == 0 ? stage_sums[i] : sums[i] + stage_sums[i];
+        }
+    }
+
+    __device__ __forceinline__ void finish(u64*, int) {}
+};
+
+/** Brings stages of A and W, as long as there are tiles and places; by one thread. */
+template <int ROWS, int COLUMNS, int STAGES>
+__device__ __forceinline__ void fill_ring(
+    unsigned char* ring, u64* flags, const TensorMap& a, const TensorMap& w, TileOrder order, int m, int n, int chunks,
+    int chunk_elements, int a_box) {
+    RingPlace place;
+    for (int tile = blockIdx.x; tile < order.count(); tile += gridDim.x) {
+        int row, column;
+        order.place(tile, row, column);
+        int rows = min(m - row * ROWS, ROWS);
+        int columns = min(n - column * COLUMNS, COLUMNS);
+        int boxes = (rows + a_box - 1) / a_box * a_box + (columns + WEIGHT_BOX - 1) / WEIGHT_BOX * WEIGHT_BOX;
+        for (int chunk = 0; chunk < chunks; chunk++) {
+            wait_for_phase(flags + STAGES + place.stage, place.parity ^ 1);
+            unsigned char* stage = ring + place.stage * (ROWS + COLUMNS) * ROW_BYTES;
+            u64* flag = flags + place.stage;
+            arrive_and_expect(flag, boxes * ROW_BYTES);
+            for (int i = 0; i < columns; i += WEIGHT_BOX) {
+                load_box(stage + (ROWS + i) * ROW_BYTES, w, chunk * chunk_elements, column * COLUMNS + i, flag);
+            }
+            for (int i = 0; i < rows; i += a_box) {
+                load_box(stage + i * ROW_BYTES, a, chunk * chunk_elements, row * ROWS + i, flag);
+            }
+            place.advance(STAGES);
+        }
+    }
+}
+
+/** ROWS x COLUMNS of C at a time; every 64 rows have four warps, and one warp more fills the ring. */
+template <class T, int ROWS, int COLUMNS, int STAGES, class Out, class Scale>
+__device__ __forceinline__ void gemm_wgmma(
+    Out* c, const TensorMap& a, const TensorMap& w, Scale scale, int m, int n, int k, int a_box) {
+    constexpr int WARPS = ROWS / 16;
+    constexpr int STAGE_BYTES = (ROWS + COLUMNS) * ROW_BYTES;
+    constexpr int CHUNK = ROW_BYTES / sizeof(T);
+    SLUICE_DYNAMIC_SHARED_1024(ring);
+    u64* flags = reinterpret_cast<u64*>(ring + STAGES * STAGE_BYTES); // full [STAGES], then empty [STAGES]
+    if (threadIdx.x == 0) {
+        for (int i = 0; i < STAGES; i++) {
+            init_flag(flags + i, 1);
+            init_flag(flags + STAGES + i, WARPS);
+        }
+        flags_are_ready();
+    }
+    __syncthreads();
+    TileOrder order{(m + ROWS - 1) / ROWS, (n + COLUMNS - 1) / COLUMNS};
+    int chunks = (k + CHUNK - 1) / CHUNK;
+    int warp = __shfl_sync(ALL_LANES, threadIdx.x / WARP, 0); // the compiler then knows it to be the same in all lanes
+    if (warp == WARPS) {
+        if (threadIdx.x % WARP == 0) {
+            fill_ring<ROWS, COLUMNS, STAGES>(ring, flags, a, w, order, m, n, chunks, CHUNK, a_box);
+        }
+        return;
+    }
+    int group_row = warp / 4 * 64;
+    RingPlace place;
+    for (int tile = blockIdx.x; tile < order.count(); tile += gridDim.x) {
+        TileSums<T, COLUMNS, STAGES> tile_sums;
+        int last_stage = 0;
+        for (int chunk = 0; chunk < chunks; chunk++) {
+            wait_for_phase(flags + place.stage, place.parity);
+            const unsigned char* stage = ring + place.stage * STAGE_BYTES;
+            tile_sums.add(stage + group_row * ROW_BYTES, stage + ROWS * ROW_BYTES, flags, place, chunk);
+            last_stage = place.stage;
+            place.advance(STAGES);
+        }
+        tile_sums.finish(flags, last_stage);
+        int row, column;
+        order.place(tile, row, column);
+        row = row * ROWS + group_row + warp % 4 * 16 + threadIdx.x % WARP / 4;
+        store_row<COLUMNS>(c, scale, row, column * COLUMNS, m, n, tile_sums.sums);
+        store_row<COLUMNS>(c, scale, row + 8, column * COLUMNS, m, n, tile_sums.sums + 2);
+    }
+}
+
+/** The blocks are of one multiprocessor, at least. */
+#define GEMM_WGMMA(name, T, Out, rows, columns, stages, blocks)                                                        \
+    SLUICE_KERNEL __launch_bounds__(rows * 2 + 32, blocks) gemm_wgmma_##rows##x##columns##_##name(                     \
+        Out* c, const __grid_constant__ TensorMap a, const __grid_constant__ TensorMap w, int m, int n, int k,         \
+        int a_box) {                                                                                                   \
+        gemm_wgmma<T, rows, columns, stages>(c, a, w, Unscaled(), m, n, k, a_box);                                     \
+    }
+
+#define GEMM_WGMMA_SCALED(name, T, Out, rows, columns, stages, blocks)                                                 \
+    SLUICE_KERNEL __launch_bounds__(rows * 2 + 32, blocks) gemm_wgmma_##rows##x##columns##_##name(                     \
+        Out* c, const __grid_constant__ TensorMap a, const __grid_constant__ TensorMap w, const float* a_scale,        \
+        const float* w_scale, int m, int n, int k, int a_box) {                                                        \
+        gemm_wgmma<T, rows, columns, stages>(c, a, w, Scaled{a_scale, w_scale}, m, n, k, a_box);                       \
+    }

@@ -1,0 +1,115 @@
+/*
+ * The tensor cores' matrix product of four warps, D[64, N] += A[64, 32 bytes of k] * B[N, 32 bytes of k]^T (wgmma, sm_90a),
+ * both operands in shared memory.
+ *
+ * A tile is [rows][128 bytes of k], a multiple of 1024 bytes, its 16-byte pieces swizzled (piece ^ row % 8): as load_box
+ * leaves it. With g = lane / 4 and t = lane % 4, warp i of the four holds of D
+ *   d[4j], d[4j + 1]  row 16i + g, columns 8j + 2t, 8j + 2t + 1     d[4j + 2], d[4j + 3]  row 16i + g + 8, the same columns
+ */
+#pragma once
+#include "bulk_copy.cuh"
+#include "mma.cuh"
+
+/** A tile for the tensor cores; + 2 is 32 bytes of k further. */
+__device__ __forceinline__ u64 describe_tile(const void* tile) {
+    constexpr u64 SWIZZLE_128 = 1ull << 62;
+    constexpr u64 EIGHT_ROWS = 1024 >> 4;
+    return SWIZZLE_128 | EIGHT_ROWS << 32 | 1ull << 16 | (shared_address(tile) & 0x3ffff) >> 4;
+}
+
+/** Before the first product after registers were written. */
+__device__ __forceinline__ void begin_products() {
+#ifdef SLUICE_EMULATED
+    __syncwarp();
+#else
+    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
+#endif
+}
+
+/** Closes a group: the products begun since the last one. */
+__device__ __forceinline__ void commit_products() {
+#ifdef SLUICE_EMULATED
+    emulated::commitProducts();
+#else
+    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
+#endif
+}
+
+/** Waits until at most {@code pending} groups are under way. */
+template <int pending>
+__device__ __forceinline__ void wait_for_products() {
+#ifdef SLUICE_EMULATED
+    __syncwarp();
+    emulated::waitForProducts(pending);
+#else
+    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(pending) : "memory");
+#endif
+}
+
+/** Begins a product; what d held before counts only if {@code add}. d may be touched again after the wait. */
+template <class T, int COLUMNS>
+__device__ __forceinline__ void multiply_tiles(typename T::Sum (&d)[COLUMNS / 2], u64 a, u64 b, int add);
+
+#ifdef SLUICE_EMULATED
+template <class T, int COLUMNS>
+inline void emulated_wgmma(void* sums, u64 a, u64 b, int add, int thread) {
+    constexpr int DEPTH = 32 / sizeof(T);
+    auto* d = static_cast<typename T::Sum*>(sums);
+    for (int i = 0; i < COLUMNS / 2; i++) {
+        T left[DEPTH], right[DEPTH];
+        emulated::readTile(left, a, thread % 128 / 32 * 16 + thread % 32 / 4 + i / 2 % 2 * 8);
+        emulated::readTile(right, b, i / 4 * 8 + thread % 4 * 2 + i % 2);
+        typename T::Sum sum = 0;
+        for (int k = 0; k < DEPTH; k++) {
+            sum += to_sum(left[k]) * to_sum(right[k]);
+        }
+        d[i] = as_kept(T(), (add ? d[i] : 0) + sum);
+    }
+}
+
+template <class T, int COLUMNS>
+inline void multiply_tiles(typename T::Sum (&d)[COLUMNS / 2], u64 a, u64 b, int add) {
+    __syncwarp();
+    emulated::beginProduct(emulated_wgmma<T, COLUMNS>, d, a, b, add);
+}
+#else
+#define SLUICE_D8(c, i)                                                                                                \
+    c(d[i]), c(d[i + 1]), c(d[i + 2]), c(d[i + 3]), c(d[i + 4]), c(d[i + 5]), c(d[i + 6]), c(d[i + 7])
+#define SLUICE_D16(c, i) SLUICE_D8(c, i), SLUICE_D8(c, i + 8)
+#define SLUICE_D32(c, i) SLUICE_D16(c, i), SLUICE_D16(c, i + 16)
+#define SLUICE_D64(c, i) SLUICE_D32(c, i), SLUICE_D32(c, i + 32)
+#define SLUICE_D128(c, i) SLUICE_D64(c, i), SLUICE_D64(c, i + 64)
+#define SLUICE_F(x) "+f"(x)
+#define SLUICE_R(x) "+r"(x)
+#define SLUICE_N16 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15"
+#define SLUICE_N32 SLUICE_N16 ",%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31"
+#define SLUICE_N64                                                                                                     \
+    SLUICE_N32 ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,"  \
+               "%57,%58,%59,%60,%61,%62,%63"
+#define SLUICE_N128                                                                                                    \
+    SLUICE_N64 ",%64,%65,%66,%67,%68,%69,%70,%71,%72,%73,%74,%75,%76,%77,%78,%79,%80,%81,%82,%83,%84,%85,%86,%87,%88,"  \
+               "%89,%90,%91,%92,%93,%94,%95,%96,%97,%98,%99,%100,%101,%102,%103,%104,%105,%106,%107,%108,%109,%110,"    \
+               "%111,%112,%113,%114,%115,%116,%117,%118,%119,%120,%121,%122,%123,%124,%125,%126,%127"
+// a, b and add are the operands behind the registers.
+#define SLUICE_WGMMA(T, columns, registers, a_, b_, add_, shape, types, constraint, after)                             \
+    template <>                                                                                                        \
+    __device__ __forceinline__ void multiply_tiles<T, columns>(                                                        \
+        T::Sum(&d)[columns / 2], u64 a, u64 b, int add) {                                                              \
+        asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %" add_ ", 0;\n"                                            \
+                     "wgmma.mma_async.sync.aligned.m64n" #columns shape "." types " {" SLUICE_N##registers             \
+                     "}, %" a_ ", %" b_ ", add" after ";\n}"                                                           \
+                     : SLUICE_D##registers(constraint, 0)                                                              \
+                     : "l"(a), "l"(b), "r"(add));                                                                      \
+    }
+#define SLUICE_WGMMAS(T, shape, types, constraint, after)                                                              \
+    SLUICE_WGMMA(T, 32, 16, "16", "17", "18", shape, types, constraint, after)                                         \
+    SLUICE_WGMMA(T, 64, 32, "32", "33", "34", shape, types, constraint, after)                                         \
+    SLUICE_WGMMA(T, 128, 64, "64", "65", "66", shape, types, constraint, after)                                        \
+    SLUICE_WGMMA(T, 256, 128, "128", "129", "130", shape, types, constraint, after)
+
+// Behind the operands: A and B as they are, not negated; of 16 bits also not transposed.
+SLUICE_WGMMAS(Bf16, "k16", "f32.bf16.bf16", SLUICE_F, ", 1, 1, 0, 0")
+SLUICE_WGMMAS(Fp16, "k16", "f32.f16.f16", SLUICE_F, ", 1, 1, 0, 0")
+SLUICE_WGMMAS(Int8, "k32", "s32.s8.s8", SLUICE_R, "")
+SLUICE_WGMMAS(E4m3, "k32", "f32.e4m3.e4m3", SLUICE_F, ", 1, 1")
+#endif

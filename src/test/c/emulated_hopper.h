@@ -1,0 +1,154 @@
+/*
+ * What sm_90 adds, for the GPU of emulated_gpu.h: flags with phases, the copy engine, and products of four warps.
+ *
+ * Boxes arrive as late as they may: their target is poisoned when the copy begins, and filled when somebody waits for its
+ * flag. Products read their tiles as late as they may: when they are waited for. So a stage that is filled again too early, or
+ * read too early, shows in the results. The words of a map are those of fake_cuda.c.
+ */
+#pragma once
+
+namespace emulated {
+
+struct Flag {
+    unsigned short expected, pending;
+    unsigned bytes : 31, phase : 1;
+};
+static_assert(sizeof(Flag) == 8);
+
+struct Map {
+    unsigned long long magic, address, rowElements, rows, rowBytes, boxElements, boxRows, elementBytes;
+};
+constexpr unsigned long long MAP_MAGIC = 0x534c554943454d41;
+
+struct Box { Map map; unsigned char* to; long element, row; Flag* flag; };
+inline std::vector<Box> boxes;
+
+inline void forgetBoxes() { boxes.clear(); }
+
+inline unsigned sharedAddress(const void* shared) {
+    auto* at = static_cast<const unsigned char*>(shared);
+    if (at < dynamicShared || at >= dynamicShared + SHARED_MAX) {
+        fail("an address that is not in dynamic shared memory", 0);
+        return 0;
+    }
+    return static_cast<unsigned>(at - dynamicShared);
+}
+
+inline unsigned char* swizzled(unsigned address) {
+    return dynamicShared + (address ^ (address >> 7 & 7) << 4);
+}
+
+inline void endPhase(Flag* f) {
+    if (f->pending == 0 && f->bytes == 0) {
+        f->pending = f->expected;
+        f->phase ^= 1;
+    }
+}
+
+inline void initFlag(unsigned long long* flag, unsigned arrivals) {
+    Flag f{static_cast<unsigned short>(arrivals), static_cast<unsigned short>(arrivals), 0, 0};
+    memcpy(flag, &f, sizeof f);
+}
+
+inline void expect(unsigned long long* flag, unsigned bytes) { reinterpret_cast<Flag*>(flag)->bytes += bytes; }
+
+inline void arrive(unsigned long long* flag) {
+    Flag* f = reinterpret_cast<Flag*>(flag);
+    if (f->pending == 0) {
+        fail("more arrivals than a flag expects", 0, f->expected);
+        return;
+    }
+    f->pending--;
+    endPhase(f);
+}
+
+inline void arriveBox(const Box& box) {
+    const Map& map = box.map;
+    for (unsigned long long row = 0; row < map.boxRows; row++) {
+        for (unsigned piece = 0; piece < 128; piece += 16) {
+            long at = box.element + piece / static_cast<long>(map.elementBytes);
+            long r = box.row + static_cast<long>(row);
+            long left = (static_cast<long>(map.rowElements) - at) * static_cast<long>(map.elementBytes);
+            unsigned char bytes[16] = {};
+            if (r < static_cast<long>(map.rows) && left > 0) {
+                auto* from = reinterpret_cast<const unsigned char*>(map.address) + r * map.rowBytes + at * map.elementBytes;
+                memcpy(bytes, from, left < 16 ? left : 16);
+            }
+            memcpy(swizzled(sharedAddress(box.to) + row * 128 + piece), bytes, 16);
+        }
+    }
+    unsigned bytes = map.boxRows * 128;
+    if (box.flag->bytes < bytes) {
+        fail("a box that its flag does not expect", 0, static_cast<int>(bytes));
+        return;
+    }
+    box.flag->bytes -= bytes;
+    endPhase(box.flag);
+}
+
+inline bool hasEnded(unsigned long long* flag, unsigned parity) {
+    Flag* f = reinterpret_cast<Flag*>(flag);
+    for (size_t i = 0; i < boxes.size();) {
+        if (boxes[i].flag == f) {
+            Box box = boxes[i];
+            boxes.erase(boxes.begin() + i);
+            arriveBox(box);
+        } else {
+            i++;
+        }
+    }
+    return f->phase != parity;
+}
+
+inline void waitForPhase(unsigned long long* flag, unsigned parity, int line) {
+    while (!hasEnded(flag, parity) && message[0] == 0) {
+        fibers[current].flag = flag;
+        fibers[current].parity = parity;
+        wait(AT_FLAG, line);
+    }
+}
+
+inline void loadBox(void* to, const unsigned long long* words, int element, int row, unsigned long long* flag) {
+    Map map;
+    memcpy(&map, words, sizeof map);
+    if (map.magic != MAP_MAGIC || map.boxElements * map.elementBytes != 128 || sharedAddress(to) % 1024 != 0) {
+        fail("a box of a matrix that has no map, or has rows other than 128 bytes, or no place for them", 0);
+        return;
+    }
+    memset(to, POISON, map.boxRows * 128);
+    boxes.push_back({map, static_cast<unsigned char*>(to), element, row, reinterpret_cast<Flag*>(flag)});
+}
+
+/** A row's 32 bytes of a described tile; only K-major tiles with a swizzle of 128 bytes. */
+inline void readTile(void* row32, unsigned long long tile, int row) {
+    if (tile >> 62 != 1 || (tile >> 32 & 0x3fff) != 1024 >> 4) {
+        fail("a tile of another layout", 0);
+        return;
+    }
+    unsigned start = (tile & 0x3fff) << 4;
+    for (unsigned piece = 0; piece < 32; piece += 16) {
+        memcpy(static_cast<char*>(row32) + piece, swizzled(start + row / 8 * 1024 + row % 8 * 128 + piece), 16);
+    }
+}
+
+inline void beginProduct(void (*compute)(void*, unsigned long long, unsigned long long, int, int), void* sums,
+                         unsigned long long a, unsigned long long b, int add) {
+    fibers[current].products.push_back({compute, sums, a, b, add, fibers[current].committedProducts});
+}
+
+inline void commitProducts() { fibers[current].committedProducts++; }
+
+inline void waitForProducts(int pending) {
+    Fiber& f = fibers[current];
+    size_t kept = 0;
+    for (const Product& p : f.products) {
+        if (p.group < f.committedProducts - pending) {
+            p.compute(p.sums, p.a, p.b, p.add, current);
+        } else {
+            f.products[kept++] = p;
+        }
+    }
+    f.products.resize(kept);
+}
+
+} // namespace emulated

@@ -1,0 +1,206 @@
+package dev.sluice.executor.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.sluice.executor.cuda.EmulatedGpu.MatrixMap;
+import dev.sluice.executor.cuda.Numbers.Format;
+import java.util.Random;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The matrix products of sm_90a on the emulated GPU, or on a real one that has them: against sums, and against each other. */
+class EmulatedWgmmaTest {
+
+    private static final String[] TILES = {"64x32", "64x64", "64x128", "128x128", "128x256"};
+
+    /** Rows behind those that are asked for: they are NaN, and must not matter. */
+    private static final int SPARE_ROWS = 5;
+
+    private final EmulatedGpu gpu = EmulatedGpu.require();
+    private final Random random = new Random(13);
+
+    @BeforeEach
+    void needsAHopper() {
+        assumeTrue(!TestGpu.isReal() || TestGpu.capability() == 90, "the machine's own GPU has no wgmma");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        // tile, format, rows, columns, inputs, blocks, rows of a box
+        "64x32, BF16, 1, 32, 64, 1, 8",
+        "64x32, BF16, 3, 7, 8, 1, 8",
+        "64x32, FP16, 64, 72, 1352, 1, 64", // the ring goes round, one block takes all tiles, the last stage is not
+        // full
+        "64x32, BF16, 9, 33, 136, 2, 8",
+        "64x64, BF16, 17, 136, 600, 2, 8",
+        "64x64, FP16, 65, 70, 72, 4, 64",
+        "64x128, BF16, 40, 264, 328, 1, 64",
+        "64x128, FP16, 130, 128, 64, 3, 64",
+        "128x128, BF16, 128, 128, 448, 1, 64",
+        "128x128, FP16, 131, 137, 72, 3, 64",
+        "128x128, BF16, 2060, 5, 8, 17, 64", // more than a stripe of tiles
+        "128x256, BF16, 129, 264, 200, 1, 64",
+        "128x256, FP16, 100, 520, 72, 3, 64"
+    })
+    void productsAreSums(String tile, Format format, int m, int n, int k, int blocks, int box) {
+        Numbers a = withSpareRows(Numbers.random(format, m * k, random, 1), m, k);
+        Numbers w = Numbers.random(format, n * k, random, 1);
+        double[] expected = new double[m * n];
+        for (int i = 0; i < m * n; i++) {
+            for (int j = 0; j < k; j++) {
+                expected[i] += a.get(i / n * k + j) * w.get(i % n * k + j);
+            }
+        }
+        run(tile, a, w, m, n, k, blocks, box, format).assertClose(expected, 1e-6 * k);
+        run(tile, a, w, m, n, k, blocks, box, Format.F32).assertClose(expected, 1e-6 * k);
+    }
+
+    /** Shapes of no particular kind; {@code -Dkernel.cases=1000} tries more of them. */
+    @Test
+    void productsOfAnyShape() {
+        for (int i = 0; i < Integer.getInteger("kernel.cases", 20); i++) {
+            String tile = TILES[random.nextInt(TILES.length)];
+            int m = 1 + random.nextInt(random.nextBoolean() ? 20 : 200);
+            int n = 1 + random.nextInt(300);
+            int k = 8 * (1 + random.nextInt(random.nextInt(4) == 0 ? 150 : 20));
+            Format format = random.nextBoolean() ? Format.BF16 : Format.FP16;
+            productsAreSums(tile, format, m, n, k, 1 + random.nextInt(4), random.nextBoolean() ? 8 : 64);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"BF16, 72, 1224", "FP16, 66, 40", "INT8, 72, 2448", "INT8, 66, 80", "E4M3, 72, 2448", "E4M3, 66, 80"})
+    void aRowHasTheSameBitsWhoeverComputesItAndWithWhom(Format format, int n, int k) {
+        int m = 70;
+        double size = format == Format.INT8 ? 127 : 1;
+        Numbers a = withSpareRows(Numbers.random(format, m * k, random, size), m, k);
+        Numbers w = Numbers.random(format, n * k, random, size);
+        Format result = format.bytes == 1 ? Format.BF16 : Format.F32;
+        Numbers all = run("128x128", a, w, m, n, k, 2, 64, result);
+        for (String tile : TILES) {
+            if (format == Format.E4M3 && tile.equals("128x256")) {
+                continue;
+            }
+            assertThat(run(tile, a, w, m, n, k, 3, 64, result).matches(0, all, 0, m * n))
+                    .as(tile)
+                    .isTrue();
+            for (int first = 0; first < m; first += 23) {
+                Numbers one = Numbers.poisoned(format, k);
+                for (int i = 0; i < k; i++) {
+                    one.set(i, a.get(first * k + i));
+                }
+                one = withSpareRows(one, 1, k);
+                assertThat(run(tile, one, w, scales(first, 1), 1, n, k, 1, 8, result)
+                                .matches(0, all, first * n, n))
+                        .as("row %d by %s", first, tile)
+                        .isTrue();
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"64x32, 20, 40, 2000", "64x128, 3, 130, 144", "128x256, 130, 30, 1040"})
+    void integerSumsAreExact(String tile, int m, int n, int k) {
+        Numbers a = withSpareRows(Numbers.random(Format.INT8, m * k, random, 127), m, k);
+        Numbers w = Numbers.random(Format.INT8, n * k, random, 127);
+        Numbers c = run(tile, a, w, m, n, k, 2, 8, Format.FP16);
+        Numbers expected = Numbers.poisoned(Format.FP16, 1);
+        for (int i = 0; i < m * n; i++) {
+            long sum = 0;
+            for (int j = 0; j < k; j++) {
+                sum += (long) (a.get(i / n * k + j) * w.get(i % n * k + j));
+            }
+            expected.set(0, sum * scale(i / n) * scale(i % n));
+            assertThat(c.matches(i, expected, 0, 1))
+                    .as("row %d column %d", i / n, i % n)
+                    .isTrue();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"64x32, 4, 20, 8208", "64x64, 12, 10, 1008", "128x128, 30, 20, 4112"})
+    void floatingSumsLoseNothingOverLongRows(String tile, int m, int n, int k) {
+        Numbers a = withSpareRows(Numbers.random(Format.E4M3, m * k, random, 1), m, k);
+        Numbers w = Numbers.random(Format.E4M3, n * k, random, 1);
+        for (int i = 0; i < k; i++) {
+            a.set(i, 1 + random.nextDouble() / 4); // all of one sign, so that its sums grow
+            w.set(i, 1 + random.nextDouble() / 4);
+        }
+        Numbers c = run(tile, a, w, m, n, k, 2, 8, Format.BF16);
+        for (int i = 0; i < m * n; i++) {
+            double sum = 0;
+            double magnitude = 0;
+            for (int j = 0; j < k; j++) {
+                double product = a.get(i / n * k + j) * w.get(i % n * k + j);
+                sum += product;
+                magnitude += Math.abs(product);
+            }
+            double scale = scale(i / n) * scale(i % n);
+            // Four instructions of 13 bits a stage, and the rounding to bf16.
+            assertThat(Math.abs(c.get(i) - sum * scale))
+                    .as("row %d column %d", i / n, i % n)
+                    .isLessThanOrEqualTo(scale * (0x1.1p-11 * magnitude + 0x1p-8 * Math.abs(sum)));
+        }
+    }
+
+    private static Numbers withSpareRows(Numbers matrix, int rows, int columns) {
+        Numbers more = Numbers.poisoned(matrix.format, (rows + SPARE_ROWS) * columns);
+        for (int i = 0; i < matrix.count; i++) {
+            more.set(i, matrix.get(i));
+        }
+        return more;
+    }
+
+    /** Of a row of either operand: a power of two, so that scaling does not round. */
+    private static float scale(int row) {
+        return Math.scalb(1f, -row % 5 - 6);
+    }
+
+    private static Numbers scales(int first, int count) {
+        float[] scales = new float[count];
+        for (int i = 0; i < count; i++) {
+            scales[i] = scale(first + i);
+        }
+        return Numbers.floats(scales);
+    }
+
+    private Numbers run(String tile, Numbers a, Numbers w, int m, int n, int k, int blocks, int box, Format result) {
+        return run(tile, a, w, scales(0, m), m, n, k, blocks, box, result);
+    }
+
+    private Numbers run(
+            String tile,
+            Numbers a,
+            Numbers w,
+            Numbers aScale,
+            int m,
+            int n,
+            int k,
+            int blocks,
+            int box,
+            Format result) {
+        Numbers c = Numbers.poisoned(result, m * n);
+        int rows = Integer.parseInt(tile.split("x")[0]);
+        String type = switch (a.format) {
+            case INT8 -> "_int8";
+            case E4M3 -> "_fp8";
+            default -> EmulatedKernelTest.suffix(a.format);
+        };
+        boolean scaled = a.format.bytes == 1;
+        String name = "gemm_wgmma_" + tile + type
+                + (scaled ? EmulatedKernelTest.suffix(result) : result == Format.F32 ? "_f32" : "");
+        int shared = tile.equals("128x256") ? 196_672 : 98_432;
+        int threads = rows * 2 + 32;
+        MatrixMap aMap = new MatrixMap(a, a.count / k, k, box);
+        MatrixMap wMap = new MatrixMap(w, n, k, 32);
+        if (scaled) {
+            gpu.launch(name, blocks, 1, 1, threads, shared, c, aMap, wMap, aScale, scales(0, n), m, n, k, box);
+        } else {
+            gpu.launch(name, blocks, 1, 1, threads, shared, c, aMap, wMap, m, n, k, box);
+        }
+        return c;
+    }
+}
