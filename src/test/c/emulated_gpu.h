@@ -10,6 +10,7 @@
  *   - a missing wait for an asynchronous copy: the target is poisoned when the copy is issued, filled when waited for;
  *   - asynchronous copies and loads of tiles at addresses that are no multiple of 16;
  *   - a flag that is waited for and never comes;
+ *   - a thread that ends without having waited for the kernels before;
  *   - writes behind the end of dynamic shared memory.
  * What it cannot find: a missing __syncwarp where a shuffle or a product stands in for it, races that none of the three
  * orders shows, other misaligned accesses, how the hardware rounds inside a product, anything about speed.
@@ -71,7 +72,7 @@ struct Fiber {
     jmp_buf where;
     char* stack = nullptr;
     State state;
-    bool started;
+    bool started, waitedForPrevious;
     int line, committed, committedProducts;
     std::vector<Copy> copies;
     std::vector<Product> products;
@@ -131,8 +132,13 @@ template <class Act> inline void meet(int line, void* mine, Act act) {
 
 inline void meetBlock(int line) { wait(AT_BLOCK, line); }
 
+inline void waitForPrevious() { fibers[current].waitedForPrevious = true; }
+
 inline void fiberMain() {
     body(bodyArgument);
+    if (!fibers[current].waitedForPrevious) {
+        fail("a thread did not wait for the kernels before", 0);
+    }
     fibers[current].state = ENDED;
     _longjmp(scheduler, 1);
 }
@@ -241,7 +247,7 @@ inline void runBlock(size_t sharedBytes) {
     dl_iterate_phdr(poisonStaticShared, nullptr);
     for (int i = 0; i < threads; i++) {
         fibers[i].state = READY;
-        fibers[i].started = false;
+        fibers[i].started = fibers[i].waitedForPrevious = false;
         fibers[i].committed = fibers[i].committedProducts = 0;
         fibers[i].copies.clear();
         fibers[i].products.clear();

@@ -86,12 +86,14 @@ static const char* launch(void (*kernel)(A...), dim3 grid, unsigned block, size_
 
 // Kernels that are wrong on purpose: what the emulation must see.
 static void without_barrier(int* out) {
+    begin_after_previous();
     __shared__ int cell[64];
     cell[threadIdx.x] = threadIdx.x;
     out[threadIdx.x] = cell[63 - threadIdx.x];
 }
 
 static void with_skipped_barrier(int* out) {
+    begin_after_previous();
     if (threadIdx.x != 5) {
         __syncthreads();
     }
@@ -99,6 +101,7 @@ static void with_skipped_barrier(int* out) {
 }
 
 static void with_skipped_shuffle(int* out) {
+    begin_after_previous();
     int v = threadIdx.x;
     if (threadIdx.x != 5) {
         v = __shfl_xor_sync(ALL_LANES, v, 1);
@@ -108,6 +111,7 @@ static void with_skipped_shuffle(int* out) {
 }
 
 static void without_wait(int* out) {
+    begin_after_previous();
     __shared__ __align__(16) int cell[4];
     if (threadIdx.x == 0) {
         copy_async_16(cell, out, true);
@@ -118,12 +122,21 @@ static void without_wait(int* out) {
 }
 
 static void beyond_shared(int* out) {
+    begin_after_previous();
     SLUICE_DYNAMIC_SHARED(shared);
     shared[threadIdx.x] = 1;
     out[threadIdx.x] = 1;
 }
 
+static void without_previous(int* out) {
+    if (threadIdx.x != 7) {
+        begin_after_previous();
+    }
+    out[threadIdx.x] = 1;
+}
+
 static void with_missing_flag(int* out) {
+    begin_after_previous();
     SLUICE_DYNAMIC_SHARED_1024(shared);
     u64* flag = reinterpret_cast<u64*>(shared);
     if (threadIdx.x == 0) {
@@ -229,5 +242,6 @@ extern "C" const char* emulated_launch(
     WRONG(without_wait)
     WRONG(beyond_shared)
     WRONG(with_missing_flag)
+    WRONG(without_previous)
     return "no such kernel";
 }

@@ -440,9 +440,8 @@ int cuFuncSetAttribute(void *function, int attribute, int value) {
     IN_CONTEXT("cuFuncSetAttribute", detail);
     return find_function(function) ? OK : INVALID_HANDLE;
 }
-int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
-                   unsigned shared, void *stream, void **arguments, void **extra) {
-    (void)extra;
+static int launch_kernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                         unsigned shared, void *stream, void **arguments, const char *how) {
     Launch launch = {.grid = {gx, gy, gz}, .block = bx * by * bz, .shared = shared};
     for (int i = 0; i < ARGUMENTS; i++) {
         memcpy(launch.arguments[i].bytes, arguments[i], MAP_BYTES);
@@ -456,8 +455,8 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
     memcpy(&second, launch.arguments[1].bytes, sizeof second);
     memcpy(&third, launch.arguments[2].bytes, sizeof third);
     char detail[256];
-    snprintf(detail, sizeof detail, "%s grid %ux%ux%u block %ux%ux%u shared %u arguments %llu %u %g", launch.kernel, gx, gy,
-             gz, bx, by, bz, shared, (unsigned long long)first, second, (double)third);
+    snprintf(detail, sizeof detail, "%s grid %ux%ux%u block %ux%ux%u shared %u arguments %llu %u %g%s", launch.kernel, gx,
+             gy, gz, bx, by, bz, shared, (unsigned long long)first, second, (double)third, how);
     IN_CONTEXT("cuLaunchKernel", detail);
     if (!found) {
         return INVALID_HANDLE;
@@ -469,4 +468,19 @@ int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsign
     *op.launch = launch;
     int code = give(stream, op);
     return code ? code : sticky;
+}
+int cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                   unsigned shared, void *stream, void **arguments, void **extra) {
+    (void)extra;
+    return launch_kernel(function, gx, gy, gz, bx, by, bz, shared, stream, arguments, "");
+}
+typedef struct { int which; int padding; int value[16]; } Attribute;
+typedef struct { unsigned grid[3], block[3], shared; void *stream; const Attribute *attributes; unsigned count; } Config;
+int cuLaunchKernelEx(const Config *c, void *function, void **arguments, void **extra) {
+    (void)extra;
+    if (c->count != 1 || c->attributes->which != 6 || c->attributes->value[0] != 1 || capability < 90) {
+        return INVALID_VALUE;
+    }
+    return launch_kernel(function, c->grid[0], c->grid[1], c->grid[2], c->block[0], c->block[1], c->block[2], c->shared,
+                         c->stream, arguments, " early");
 }

@@ -105,10 +105,10 @@ __device__ __forceinline__ void load_queries(u32 (&q)[HEAD_DIM / 16][4], const T
     for (int i = 0; i < HEAD_DIM / 16; i++) {
         const u32* l = reinterpret_cast<const u32*>(low) + i * 8 + pair;
         const u32* h = reinterpret_cast<const u32*>(high) + i * 8 + pair;
-        q[i][0] = low == nullptr ? 0 : __ldg(l);
-        q[i][1] = high == nullptr ? 0 : __ldg(h);
-        q[i][2] = low == nullptr ? 0 : __ldg(l + 4);
-        q[i][3] = high == nullptr ? 0 : __ldg(h + 4);
+        q[i][0] = low == nullptr ? 0 : *l;
+        q[i][1] = high == nullptr ? 0 : *h;
+        q[i][2] = low == nullptr ? 0 : l[4];
+        q[i][3] = high == nullptr ? 0 : h[4];
     }
 }
 

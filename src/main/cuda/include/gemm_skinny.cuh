@@ -8,11 +8,12 @@ constexpr int WARPS = 4;
 
 /** 16 bytes of a row, zeros behind its end. */
 __device__ __forceinline__ uint4 load_or_zero(const uint4* row, int word, int words) {
-    return row != nullptr && word < words ? __ldg(row + word) : make_uint4(0, 0, 0, 0);
+    return row != nullptr && word < words ? row[word] : make_uint4(0, 0, 0, 0);
 }
 
 template <class T, bool sixteen, class Out, class Scale>
 __device__ __forceinline__ void gemm_skinny(Out* c, const uint4* a, const uint4* w, Scale scale, int m, int n, int k) {
+    let_next_begin();
     SLUICE_DYNAMIC_SHARED(shared);
     int lane = threadIdx.x % WARP;
     int g = lane / 4;
@@ -32,6 +33,7 @@ __device__ __forceinline__ void gemm_skinny(Out* c, const uint4* a, const uint4*
         copy_async_16(ring + chunk * WARP, from + (word < words ? word : 0), inside && word < words);
         commit_copies();
     }
+    wait_for_previous(); // the weights are there already
     uint4 next_low[AHEAD];
     uint4 next_high[AHEAD];
 #pragma unroll

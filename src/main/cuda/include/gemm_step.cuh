@@ -51,7 +51,7 @@ struct Scaled {
 
     template <class Sum>
     __device__ __forceinline__ float operator()(Sum sum, int row, int column, int columns) const {
-        return static_cast<float>(sum) * __ldg(a + row) * (column < columns ? __ldg(w + column) : 0);
+        return static_cast<float>(sum) * a[row] * (column < columns ? __ldg(w + column) : 0);
     }
 };
 

@@ -23,6 +23,7 @@ __device__ __forceinline__ void gemm(Out* c, const uint4* a, const uint4* w, Sca
     constexpr int ACROSS = COLUMNS / WARP_COLUMNS;
     constexpr int THREADS = ROWS / WARP_ROWS * ACROSS * WARP;
     constexpr int STAGE = (ROWS + COLUMNS) * 4; // words of 16 bytes
+    begin_after_previous();
     SLUICE_DYNAMIC_SHARED(shared);
     uint4* ring = reinterpret_cast<uint4*>(shared);
     int tiles_down = (m + ROWS - 1) / ROWS;

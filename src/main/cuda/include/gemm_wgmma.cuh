@@ -150,28 +150,44 @@ struct TileSums<E4m3, COLUMNS, STAGES> {
     __device__ __forceinline__ void finish(u64*, int) {}
 };
 
-/** Brings stages of A and W, as long as there are tiles and places; by one thread. */
+/** Brings stages of A and W, as long as there are tiles and places, and waits for the kernels before; by one thread. */
 template <int ROWS, int COLUMNS, int STAGES>
 __device__ __forceinline__ void fill_ring(
     unsigned char* ring, u64* flags, const TensorMap& a, const TensorMap& w, TileOrder order, int m, int n, int chunks,
     int chunk_elements, int a_box) {
+    auto stage_of = [&](RingPlace place) { return ring + place.stage * (ROWS + COLUMNS) * ROW_BYTES; };
+    auto load_columns = [&](RingPlace place, int rows, int first_column, int chunk) {
+        int columns = min(n - first_column, COLUMNS);
+        int boxes = (rows + a_box - 1) / a_box * a_box + (columns + WEIGHT_BOX - 1) / WEIGHT_BOX * WEIGHT_BOX;
+        arrive_and_expect(flags + place.stage, boxes * ROW_BYTES);
+        for (int i = 0; i < columns; i += WEIGHT_BOX) {
+            load_box(stage_of(place) + (ROWS + i) * ROW_BYTES, w, chunk * chunk_elements, first_column + i,
+                     flags + place.stage);
+        }
+    };
+    int ahead = blockIdx.x < order.count() ? min(STAGES, chunks) : 0; // stages of weights that need not wait
     RingPlace place;
+    for (int chunk = 0; chunk < ahead; chunk++) {
+        int row, column;
+        order.place(blockIdx.x, row, column);
+        load_columns(place, min(m - row * ROWS, ROWS), column * COLUMNS, chunk);
+        place.advance(STAGES);
+    }
+    wait_for_previous();
+    place = RingPlace();
     for (int tile = blockIdx.x; tile < order.count(); tile += gridDim.x) {
         int row, column;
         order.place(tile, row, column);
         int rows = min(m - row * ROWS, ROWS);
-        int columns = min(n - column * COLUMNS, COLUMNS);
-        int boxes = (rows + a_box - 1) / a_box * a_box + (columns + WEIGHT_BOX - 1) / WEIGHT_BOX * WEIGHT_BOX;
         for (int chunk = 0; chunk < chunks; chunk++) {
-            wait_for_phase(flags + STAGES + place.stage, place.parity ^ 1);
-            unsigned char* stage = ring + place.stage * (ROWS + COLUMNS) * ROW_BYTES;
-            u64* flag = flags + place.stage;
-            arrive_and_expect(flag, boxes * ROW_BYTES);
-            for (int i = 0; i < columns; i += WEIGHT_BOX) {
-                load_box(stage + (ROWS + i) * ROW_BYTES, w, chunk * chunk_elements, column * COLUMNS + i, flag);
+            if (ahead > 0) {
+                ahead--;
+            } else {
+                wait_for_phase(flags + STAGES + place.stage, place.parity ^ 1);
+                load_columns(place, rows, column * COLUMNS, chunk);
             }
             for (int i = 0; i < rows; i += a_box) {
-                load_box(stage + i * ROW_BYTES, a, chunk * chunk_elements, row * ROWS + i, flag);
+                load_box(stage_of(place) + i * ROW_BYTES, a, chunk * chunk_elements, row * ROWS + i, flags + place.stage);
             }
             place.advance(STAGES);
         }
@@ -185,6 +201,7 @@ __device__ __forceinline__ void gemm_wgmma(
     constexpr int WARPS = ROWS / 16;
     constexpr int STAGE_BYTES = (ROWS + COLUMNS) * ROW_BYTES;
     constexpr int CHUNK = ROW_BYTES / sizeof(T);
+    let_next_begin();
     SLUICE_DYNAMIC_SHARED_1024(ring);
     u64* flags = reinterpret_cast<u64*>(ring + STAGES * STAGE_BYTES); // full [STAGES], then empty [STAGES]
     if (threadIdx.x == 0) {
@@ -201,9 +218,12 @@ __device__ __forceinline__ void gemm_wgmma(
     if (warp == WARPS) {
         if (threadIdx.x % WARP == 0) {
             fill_ring<ROWS, COLUMNS, STAGES>(ring, flags, a, w, order, m, n, chunks, CHUNK, a_box);
+        } else {
+            wait_for_previous();
         }
         return;
     }
+    wait_for_previous();
     int group_row = warp / 4 * 64;
     RingPlace place;
     for (int tile = blockIdx.x; tile < order.count(); tile += gridDim.x) {

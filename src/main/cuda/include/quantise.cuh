@@ -44,6 +44,7 @@ __device__ __forceinline__ void quantise(uint2* out, float* scales, const uint4 
 
 template <class Q, class T>
 __device__ __forceinline__ void quantise_rows(uint2* out, float* scales, const uint4* in, int n) {
+    begin_after_previous();
     int words = n / 8;
     uint4 row[VECTORS];
 #pragma unroll
@@ -58,6 +59,7 @@ __device__ __forceinline__ void quantise_rows(uint2* out, float* scales, const u
 
 template <class Q, class T>
 __device__ __forceinline__ void silu_mul_quantised(uint2* out, float* scales, const uint4* gate_up, int n) {
+    begin_after_previous();
     int words = n / 8;
     uint4 row[VECTORS];
 #pragma unroll
@@ -65,7 +67,7 @@ __device__ __forceinline__ void silu_mul_quantised(uint2* out, float* scales, co
         int word = threadIdx.x + i * blockDim.x;
         if (word < words) {
             const uint4* gates = gate_up + static_cast<i64>(blockIdx.x) * 2 * words + word;
-            row[i] = gate8<T>(__ldg(gates), __ldg(gates + words));
+            row[i] = gate8<T>(*gates, gates[words]);
         }
     }
     quantise<Q, T>(out, scales, row, words);
@@ -74,6 +76,7 @@ __device__ __forceinline__ void silu_mul_quantised(uint2* out, float* scales, co
 template <class Q, class T, bool add>
 __device__ __forceinline__ void rms_norm_quantised(
     uint2* out, float* scales, uint4* in, const uint4* delta, const uint4* weight, float eps, int hidden) {
+    begin_after_previous();
     uint4 row[VECTORS];
     normalize<T, add>(row, in, delta, weight, eps, hidden);
     quantise<Q, T>(out, scales, row, hidden / 8);

@@ -2,8 +2,8 @@
  * Words, the 16-bit and 8-bit formats, and their conversions. No header of the toolkit is needed, so that the runtime compiler
  * can compile the kernels on a machine that has only the driver. With SLUICE_EMULATED a host compiler compiles them.
  *
- * Everything that is written in PTX lies in this file and in async_copy.cuh, bulk_copy.cuh, mma.cuh and wgmma.cuh, each with
- * its host variant.
+ * Everything that is written in PTX lies in this file and in async_copy.cuh, bulk_copy.cuh, grid.cuh, mma.cuh and wgmma.cuh,
+ * each with its host variant.
  */
 #pragma once
 
@@ -18,6 +18,8 @@
 #endif
 
 #define SLUICE_KERNEL extern "C" __global__ void
+
+#include "grid.cuh"
 
 typedef unsigned short u16;
 typedef unsigned int u32;

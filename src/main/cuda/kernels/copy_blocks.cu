@@ -37,16 +37,19 @@ __device__ __forceinline__ void copy_block(uint4* to, const uint4* from, i64 wor
 }
 
 SLUICE_KERNEL __launch_bounds__(256) gather_blocks(uint4* dense, const uint4* arena, const int* ids, i64 block_bytes) {
+    begin_after_previous();
     i64 words = block_bytes / 16;
     copy_block(dense + blockIdx.y * words, arena + ids[blockIdx.y] * words, words);
 }
 
 SLUICE_KERNEL __launch_bounds__(256) scatter_blocks(uint4* arena, const uint4* dense, const int* ids, i64 block_bytes) {
+    begin_after_previous();
     i64 words = block_bytes / 16;
     copy_block(arena + ids[blockIdx.y] * words, dense + blockIdx.y * words, words);
 }
 
 SLUICE_KERNEL __launch_bounds__(256) copy_blocks(uint4* arena, const int* sources, const int* targets, i64 block_bytes) {
+    begin_after_previous();
     i64 words = block_bytes / 16;
     copy_block(arena + targets[blockIdx.y] * words, arena + sources[blockIdx.y] * words, words);
 }

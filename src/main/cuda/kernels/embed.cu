@@ -11,12 +11,13 @@
 #include "types.cuh"
 
 SLUICE_KERNEL __launch_bounds__(256) embed_16bit(uint4* out, const uint4* table, const int* ids, int hidden, int vocabulary) {
+    begin_after_previous();
     int id = ids[blockIdx.x];
     id = id >= 0 && id < vocabulary ? id : 0;
     int words = hidden / 8;
     const uint4* from = table + static_cast<i64>(id) * words;
     uint4* to = out + static_cast<i64>(blockIdx.x) * words;
     for (int i = threadIdx.x; i < words; i += blockDim.x) {
-        to[i] = __ldg(from + i);
+        to[i] = from[i];
     }
 }

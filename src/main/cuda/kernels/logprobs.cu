@@ -17,6 +17,7 @@
 SLUICE_KERNEL __launch_bounds__(1024) logprobs(
     float* chosen, float* best, int* best_ids, const float* logits, const int* ids, const int* counts, int places,
     int vocabulary) {
+    begin_after_previous();
     int r = blockIdx.x;
     if (counts[r] < 0) {
         return;

@@ -116,6 +116,7 @@ template <class T, int D>
 __device__ __forceinline__ void decode(
     float* partial, float2* stats, const T* queries, const T* arena, const int* tables, const int* lengths, int chunks,
     int table_stride, int layer, int heads, KvShape shape, int window, float scale) {
+    begin_after_previous();
     int row = blockIdx.z;
     int warp = threadIdx.x / WARP;
     VisibleChunks visible(lengths[row], window);
@@ -180,6 +181,7 @@ __device__ __forceinline__ void decode(
 template <class T>
 __device__ __forceinline__ void reduce(
     T* out, const float* partial, const float2* stats, const int* lengths, int chunks, int dim, int window) {
+    begin_after_previous();
     VisibleChunks visible(lengths[blockIdx.y], window);
     if (visible.count == 0) {
         return; // an unused row

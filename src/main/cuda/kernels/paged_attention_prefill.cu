@@ -95,6 +95,7 @@ template <class T, int D>
 __device__ __forceinline__ void prefill(
     T* out, const T* queries, const T* arena, const int* tables, const int* query_starts, const int* lengths,
     int table_stride, int layer, int heads, KvShape shape, int window, float scale) {
+    begin_after_previous();
     int sequence = blockIdx.z;
     Part part;
     part.first_row = query_starts[sequence];

@@ -22,6 +22,7 @@ SLUICE_KERNEL __launch_bounds__(1024) adjust_logits(
     float* logits, const int* bias_starts, const int* bias_ids, const float* bias_values, const int* mask_starts,
     const int* mask_ids, const u32* history, const int* slots, const float* repetition, const float* frequency,
     const float* presence, int vocabulary) {
+    begin_after_previous();
     int r = blockIdx.x;
     float* row = logits + static_cast<i64>(r) * vocabulary;
     for (int i = bias_starts[r] + threadIdx.x; i < bias_starts[r + 1]; i += blockDim.x) {
@@ -56,6 +57,7 @@ SLUICE_KERNEL __launch_bounds__(1024) adjust_logits(
 
 SLUICE_KERNEL __launch_bounds__(256) record_tokens(
     u32* history, const int* slots, const int* starts, const int* tokens, int are_output, int vocabulary) {
+    begin_after_previous();
     int r = blockIdx.x;
     if (slots[r] < 0) {
         return;

@@ -17,6 +17,7 @@
 template <class T, bool add>
 __device__ __forceinline__ void rms_norm(
     uint4* out, uint4* in, const uint4* delta, const uint4* weight, float eps, int hidden) {
+    begin_after_previous();
     int words = hidden / 8;
     uint4 row[VECTORS];
     normalize<T, add>(row, in, delta, weight, eps, hidden);

@@ -46,6 +46,7 @@ template <class T>
 __device__ __forceinline__ void rope_and_cache(
     T* queries, T* arena, const T* qkv, const T* bias, const T* query_norm, const T* key_norm,
     const float* inverse_frequency, const int* positions, const int* slots, int layer, int heads, KvShape shape, float eps) {
+    begin_after_previous();
     int lane = threadIdx.x % WARP;
     int head = blockIdx.y * (blockDim.x / WARP) + threadIdx.x / WARP;
     int all = heads + 2 * shape.kv_heads;

@@ -153,6 +153,7 @@ __device__ void Choice::restrict_to(u64 target, bool by_weight) {
 }
 
 SLUICE_KERNEL __launch_bounds__(1024, 1) sample_greedy(int* ids, const float* logits, int vocabulary) {
+    begin_after_previous();
     u64 best = best_key(logits + static_cast<i64>(blockIdx.x) * vocabulary, vocabulary);
     if (threadIdx.x == 0) {
         ids[blockIdx.x] = is_usable(best) ? id_of(best) : -1;
@@ -162,6 +163,7 @@ SLUICE_KERNEL __launch_bounds__(1024, 1) sample_greedy(int* ids, const float* lo
 SLUICE_KERNEL __launch_bounds__(1024, 1) sample(
     int* ids, const float* logits, const float* temperature, const int* top_k, const float* top_p, const float* min_p,
     const u64* seeds, const int* positions, int vocabulary) {
+    begin_after_previous();
     int r = blockIdx.x;
     const float* row = logits + static_cast<i64>(r) * vocabulary;
     u64 best = best_key(row, vocabulary);

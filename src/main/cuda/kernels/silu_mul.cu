@@ -11,6 +11,7 @@
 
 template <class T>
 __device__ __forceinline__ void silu_mul(uint4* out, const uint4* gate_up, int n) {
+    begin_after_previous();
     int words = n / 8;
     int word = blockIdx.y * blockDim.x + threadIdx.x;
     if (word >= words) {
@@ -18,7 +19,7 @@ __device__ __forceinline__ void silu_mul(uint4* out, const uint4* gate_up, int n
     }
     i64 row = blockIdx.x;
     const uint4* gates = gate_up + row * 2 * words + word;
-    out[row * words + word] = gate8<T>(__ldg(gates), __ldg(gates + words));
+    out[row * words + word] = gate8<T>(*gates, gates[words]);
 }
 
 SLUICE_KERNEL __launch_bounds__(256) silu_mul_bf16(uint4* out, const uint4* gate_up, int n) {

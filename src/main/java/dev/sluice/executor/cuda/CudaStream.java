@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
 import org.jspecify.annotations.Nullable;
 
 /** A queue of work for the device: what is given to it is done in order, beside other streams. Nothing here waits but {@link #synchronize}. */
@@ -13,10 +14,13 @@ final class CudaStream extends CudaHandle {
     private static final int CAPTURE_THREAD_LOCAL = 1; // other threads may go on calling
 
     private final MemorySegment handle;
+    private final @Nullable EarlyLaunch early;
 
     private CudaStream(CudaContext context, MemorySegment handle) {
         super(context);
         this.handle = handle;
+        MethodHandle call = context.streamCalls().launchEarly();
+        early = call == null || context.device().major() < EarlyLaunch.MAJOR_MIN ? null : new EarlyLaunch(call, handle);
     }
 
     /** @param priority smaller is sooner; 0 is the least */
@@ -38,13 +42,19 @@ final class CudaStream extends CudaHandle {
     }
 
     /**
-     * Begins a kernel.
+     * Begins a kernel; on newer devices while the one before still runs, for which grid.cuh has the rules.
      *
      * @param gridX blocks along x; likewise y and z
      * @param threads of each block
      */
     void launch(CudaFunction function, int gridX, int gridY, int gridZ, int threads, KernelArguments arguments) {
         try {
+            if (early != null) {
+                check(
+                        early.launch(function, gridX, gridY, gridZ, threads, arguments),
+                        "the launch of " + function.name());
+                return;
+            }
             check(
                     (int) context()
                             .streamCalls()

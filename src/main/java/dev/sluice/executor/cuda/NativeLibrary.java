@@ -41,6 +41,15 @@ final class NativeLibrary {
         }
     }
 
+    /** As {@link #open}, but null if there is none. */
+    static @Nullable NativeLibrary openIfPresent(String name) {
+        try {
+            return open(name);
+        } catch (CudaUnavailableException e) {
+            return null;
+        }
+    }
+
     /** @throws CudaUnavailableException if the library has no such function */
     MethodHandle function(String function, MemoryLayout... arguments) {
         MethodHandle found = find(function, arguments);

@@ -9,6 +9,7 @@ import java.lang.invoke.MethodHandle;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** The driver's functions for streams, events and graphs. */
 record StreamCalls(
@@ -29,7 +30,8 @@ record StreamCalls(
         MethodHandle destroyGraph,
         MethodHandle launchGraph,
         MethodHandle destroyGraphExec,
-        MethodHandle launch) {
+        MethodHandle launch,
+        @Nullable MethodHandle launchEarly) {
 
     private static final int LAUNCH_SIZES = 7; // grid, block, shared memory
 
@@ -55,6 +57,7 @@ record StreamCalls(
                 library.function("cuGraphDestroy", ADDRESS),
                 library.function("cuGraphLaunch", ADDRESS, ADDRESS),
                 library.function("cuGraphExecDestroy", ADDRESS),
-                library.function("cuLaunchKernel", launch.toArray(MemoryLayout[]::new)));
+                library.function("cuLaunchKernel", launch.toArray(MemoryLayout[]::new)),
+                library.find("cuLaunchKernelEx", ADDRESS, ADDRESS, ADDRESS, ADDRESS)); // since CUDA 11.8
     }
 }

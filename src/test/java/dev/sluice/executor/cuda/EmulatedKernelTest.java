@@ -25,7 +25,8 @@ class EmulatedKernelTest {
         "with_skipped_shuffle, did not reach the block's barrier",
         "without_wait, ''",
         "beyond_shared, behind dynamic shared memory",
-        "with_missing_flag, threads wait for a flag that does not come"
+        "with_missing_flag, threads wait for a flag that does not come",
+        "without_previous, did not wait for the kernels before"
     })
     void theEmulatedGpuSeesWrongKernels(String kernel, String message) {
         assumeTrue(!TestGpu.isReal(), "a real GPU would not say so");
