@@ -116,7 +116,8 @@ final class EngineForge {
                 properties.scheduler().maxSequences(),
                 properties.kv().blockSize(),
                 properties.kv().blocks(),
-                properties.kv().gpuMemoryUtilization());
+                properties.kv().gpuMemoryUtilization(),
+                properties.executor().cuda().quantization());
     }
 
     /** The context that is served: the model's, the configured one, or what the cache can hold, whichever is least. */

@@ -1,5 +1,6 @@
 package dev.sluice.config;
 
+import dev.sluice.executor.cuda.CudaSettings.QuantizationChoice;
 import dev.sluice.offload.OffloadSettings.Eviction;
 import dev.sluice.scheduler.SchedulerSettings.LoadFailurePolicy;
 import dev.sluice.scheduler.SchedulerSettings.Policy;
@@ -84,7 +85,8 @@ public record SluiceProperties(
 
         /** The CUDA executor; devices are counted as the driver does. */
         public record Cuda(
-                @DefaultValue("0") @Min(0) @Max(1024) int device) {}
+                @DefaultValue("0") @Min(0) @Max(1024) int device,
+                @DefaultValue("auto") QuantizationChoice quantization) {}
     }
 
     /** The cache of keys and values; zero blocks means as many as the memory holds, or the GPU. */

@@ -64,9 +64,8 @@ final class ModelConfigReader {
         Family family = family();
         refuseUnknownFeatures(family);
         ModelSpec spec = spec(family);
-        boolean quantized = Int8Quantization.check(config);
         List<Integer> ends = config.integers("eos_token_id", 0, spec.vocabularySize() - 1, END_TOKENS_MAX);
-        return new ModelConfig(spec, quantized, ends);
+        return new ModelConfig(spec, ends);
     }
 
     private Family family() {
@@ -130,7 +129,8 @@ final class ModelConfigReader {
                 SlidingWindowReader.read(config, family.windowSwitched, layers, contextLength),
                 family.qkvBias,
                 family.qkNorm,
-                config.flag("tie_word_embeddings", false));
+                config.flag("tie_word_embeddings", false),
+                QuantizationReader.read(config));
     }
 
     private int headDim(Family family, int hiddenSize, int heads) {

@@ -8,6 +8,7 @@ package dev.sluice.model;
  * @param qkvBias query, key and value projections have a bias (Qwen2)
  * @param qkNorm queries and keys are RMS-normalised per head before RoPE (Qwen3)
  * @param tiedEmbeddings the output head is the embedding matrix
+ * @param quantization how the checkpoint has its linear layers
  */
 public record ModelSpec(
         String family,
@@ -24,7 +25,8 @@ public record ModelSpec(
         int slidingWindow,
         boolean qkvBias,
         boolean qkNorm,
-        boolean tiedEmbeddings) {
+        boolean tiedEmbeddings,
+        Quantization quantization) {
 
     /** Query heads that share one key/value head. */
     public int groupSize() {

@@ -110,6 +110,7 @@ final class SafetensorsFile {
             case "F16" -> DataType.F16;
             case "BF16" -> DataType.BF16;
             case "I8" -> DataType.I8;
+            case "F8_E4M3" -> DataType.F8_E4M3;
             default -> null;
         };
     }

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
 
 /** The tensors that a model needs, by name, and the check that exactly those are there. */
 final class WeightPlan {
@@ -12,7 +13,7 @@ final class WeightPlan {
     private enum Use {
         /** Norms, biases and embeddings: any floating-point type. */
         PLAIN,
-        /** Weights of linear layers: floating-point, or int8 with scales in a quantized model. */
+        /** Weights of linear layers: floating-point, or in a quantized model its 8 bits with scales. */
         LINEAR
     }
 
@@ -22,11 +23,11 @@ final class WeightPlan {
     private static final String SCALE_SUFFIX = "_scale";
 
     private final SequencedMap<String, Need> needs = new LinkedHashMap<>();
-    private final boolean quantized;
+    private final @Nullable DataType quantized;
     private final boolean tied;
 
     private WeightPlan(ModelConfig config) {
-        this.quantized = config.quantized();
+        this.quantized = config.spec().quantization().weights();
         this.tied = config.spec().tiedEmbeddings();
     }
 
@@ -99,14 +100,14 @@ final class WeightPlan {
             }
             Tensor tensor = take(name, found, used);
             checkShape(tensor, need.getValue().shape());
-            if (tensor.type() == DataType.I8) {
-                if (need.getValue().use() == Use.PLAIN || !quantized) {
-                    throw wrongType(name, "I8");
+            if (tensor.type().isScaled()) {
+                if (need.getValue().use() == Use.PLAIN || tensor.type() != quantized) {
+                    throw wrongType(name, tensor.type().name());
                 }
                 Tensor scale = take(name + SCALE_SUFFIX, found, used);
                 checkShape(scale, need.getValue().shape()[0], 1);
-                if (scale.type() == DataType.I8) {
-                    throw wrongType(scale.name(), "I8");
+                if (scale.type().isScaled()) {
+                    throw wrongType(scale.name(), scale.type().name());
                 }
             }
         }
@@ -140,7 +141,8 @@ final class WeightPlan {
     }
 
     private ModelFormatException wrongType(String name, String type) {
-        return new ModelFormatException("Tensor " + Echo.of(name) + " is of type " + type + ", but must be F32, F16 or"
-                + " BF16" + (quantized ? ", or I8 if it is the weight of a linear layer." : "."));
+        return new ModelFormatException(
+                "Tensor " + Echo.of(name) + " is of type " + type + ", but must be F32, F16 or" + " BF16"
+                        + (quantized == null ? "." : ", or " + quantized + " if it is the weight of a linear layer."));
     }
 }

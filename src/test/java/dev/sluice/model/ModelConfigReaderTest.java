@@ -39,9 +39,9 @@ class ModelConfigReaderTest {
                         0,
                         false,
                         false,
-                        false));
+                        false,
+                        Quantization.NONE));
         assertThat(llama("").endTokenIds()).isEmpty();
-        assertThat(llama("").quantized()).isFalse();
     }
 
     @Test
@@ -229,7 +229,7 @@ class ModelConfigReaderTest {
             })
     void quantizationThatIsNotServedIsRefusedByName(String text, String by, String key) throws IOException {
         String config = Files.readString(Path.of("src/main/resources/models/minimind2-small/config.json"));
-        assertThat(read(config).quantized()).isTrue();
+        assertThat(read(config).spec().quantization()).isEqualTo(Quantization.INT8);
         assertThat(config).contains(text);
         assertThatThrownBy(() -> read(config.replace(text, by)))
                 .isInstanceOf(ModelFormatException.class)

@@ -2,6 +2,7 @@ package dev.sluice.executor.cuda;
 
 import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.StepPlan;
+import dev.sluice.executor.cuda.CudaSettings.QuantizationChoice;
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.BlockTransfer;
 import dev.sluice.kv.TransferPlan;
@@ -56,6 +57,7 @@ public final class CudaBenchmark {
 
     private final Shape shape;
     private final ModelSpec model;
+    private final LinearFormats formats;
     private final CudaExecutor executor;
     private final double bandwidth;
     private final double peak;
@@ -63,9 +65,10 @@ public final class CudaBenchmark {
     private final PlanDriver driver;
 
     private CudaBenchmark(
-            Shape shape, ModelSpec model, CudaExecutor executor, double bandwidth, double peak, double plainRate) {
+            Shape shape, Model model, CudaExecutor executor, double bandwidth, double peak, double plainRate) {
         this.shape = shape;
-        this.model = model;
+        this.model = model.spec();
+        formats = LinearFormats.of(QuantizationChoice.NONE, model.spec(), model.weights());
         this.executor = executor;
         this.bandwidth = bandwidth;
         this.peak = peak;
@@ -92,8 +95,17 @@ public final class CudaBenchmark {
         Files.writeString(directory.resolve("config.json"), shape.config());
         try (Model model = ModelDirectory.openWithoutWeights(directory, false);
                 CudaExecutor executor = gpu.open(
-                        model, new CudaSettings(0, 0, shape.prefill, shape.batch, 16, shape == TINY ? 64 : 0, 0.9))) {
-            CudaBenchmark benchmark = new CudaBenchmark(shape, model.spec(), executor, bandwidth, peak, pinned);
+                        model,
+                        new CudaSettings(
+                                0,
+                                0,
+                                shape.prefill,
+                                shape.batch,
+                                16,
+                                shape == TINY ? 64 : 0,
+                                0.9,
+                                QuantizationChoice.NONE))) {
+            CudaBenchmark benchmark = new CudaBenchmark(shape, model, executor, bandwidth, peak, pinned);
             benchmark.prefill();
             benchmark.decode(1, 0.85);
             benchmark.decode(shape.batch, 0.75);
@@ -102,7 +114,7 @@ public final class CudaBenchmark {
     }
 
     private long weights() {
-        WeightTable table = new WeightTable(0);
+        WeightTable table = new WeightTable(0, formats);
         CudaWeights.place(model, table);
         return table.bytes();
     }

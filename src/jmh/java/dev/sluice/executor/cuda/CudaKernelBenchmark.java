@@ -24,7 +24,7 @@ final class CudaKernelBenchmark implements AutoCloseable {
         scale = tiny ? 64 : 1;
         context = gpu.context();
         stream = CudaStream.create(context, 0);
-        kernels = new CudaKernels(context, gpu.images(), HalfType.BF16, 128);
+        kernels = new CudaKernels(context, gpu.images(), HalfType.BF16, 128, ElementFormat.HALF);
         start = CudaEvent.create(context, true);
         end = CudaEvent.create(context, true);
     }
@@ -94,16 +94,18 @@ final class CudaKernelBenchmark implements AutoCloseable {
     }
 
     private double product(int m, int n, int k) {
-        MatrixProducts products = new MatrixProducts(stream, host);
+        MatrixProducts products = new MatrixProducts(kernels, stream, host);
         // More weights than the caches hold, in turn, or small products would be measured from there.
         int copies = Math.clamp((256L << 20) / scale / (2L * n * k), 1, 16);
         DeviceBuffer[] weights = new DeviceBuffer[copies];
         Arrays.setAll(weights, i -> numbers((long) n * k));
         try (DeviceBuffer a = numbers((long) m * k);
                 DeviceBuffer c = DeviceBuffer.allocate(context, 2L * m * n)) {
+            DeviceMatrix input = new DeviceMatrix(a.address(), m, k, ElementFormat.HALF, 0);
             double all = seconds(() -> {
                 for (DeviceBuffer w : weights) {
-                    products.run(kernels.products, c.address(), a.address(), w.address(), m, n, k);
+                    DeviceMatrix matrix = new DeviceMatrix(w.address(), n, k, ElementFormat.HALF, 0);
+                    products.run(c.address(), input, matrix, m);
                 }
             });
             return all / copies;

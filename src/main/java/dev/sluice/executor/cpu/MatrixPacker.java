@@ -3,6 +3,7 @@ package dev.sluice.executor.cpu;
 import dev.sluice.executor.cpu.PackedMatrix.Format;
 import dev.sluice.model.DataType;
 import dev.sluice.model.Tensor;
+import dev.sluice.model.TensorRows;
 import dev.sluice.model.WeightMap;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -79,7 +80,7 @@ final class MatrixPacker {
             int outputs = Math.toIntExact(tensors[i].shape()[0]);
             scales[i] = scales(tensors[i], outputs);
             biases[i] = biases(names[i], outputs);
-            scaled |= format == Format.I8;
+            scaled |= tensors[i].type().isScaled() && format != Format.F32;
             shifted |= weights.find(names[i] + ".bias") != null;
         }
         int width = PackedMatrix.paddedInputs(inputs);
@@ -107,7 +108,7 @@ final class MatrixPacker {
         return new PackedMatrix(format, inputs, pairs, data, outputScales, gather(source, row, biases, 0));
     }
 
-    /** Mixed tensors meet in F32; F16 has no exact shorter form, so it goes there too. */
+    /** Mixed tensors meet in F32; F16 has no exact shorter form, so it goes there too. BF16 holds every FP8 exactly. */
     private static Format format(Tensor[] tensors) {
         DataType type = tensors[0].type();
         for (Tensor tensor : tensors) {
@@ -116,7 +117,7 @@ final class MatrixPacker {
             }
         }
         return switch (type) {
-            case BF16 -> Format.BF16;
+            case BF16, F8_E4M3 -> Format.BF16;
             case I8 -> Format.I8;
             case F16, F32 -> Format.F32;
         };
@@ -125,7 +126,7 @@ final class MatrixPacker {
     private float[] scales(Tensor tensor, int outputs) {
         float[] scales = new float[outputs];
         Arrays.fill(scales, 1);
-        if (tensor.type() == DataType.I8) {
+        if (tensor.type().isScaled()) {
             TensorRows.read(weights.require(tensor.name() + "_scale", outputs, 1), 0, scales, outputs);
         }
         return scales;
@@ -168,7 +169,7 @@ final class MatrixPacker {
     }
 
     private static int half(float value) {
-        return Float.floatToRawIntBits(value) >>> 16; // was BF16 before: nothing is lost
+        return Float.floatToRawIntBits(value) >>> 16; // was BF16 or FP8 before: nothing is lost
     }
 
     private static int stored(float value) {

@@ -81,14 +81,15 @@ public final class CudaExecutor implements ModelExecutor {
             CudaContext context, KernelImages images, ModelSpec model, WeightMap weights, CudaSettings settings) {
         this.context = context;
         CudaDevice device = context.device();
-        CudaShapes.check(device, model);
+        LinearFormats formats = LinearFormats.of(settings.quantization(), model, weights);
+        CudaShapes.check(device, model, formats.target());
         HalfType type = CudaShapes.type(model, weights);
         int asked = settings.maxContext() == 0
                 ? model.contextLength()
                 : Math.min(model.contextLength(), settings.maxContext());
         int blockSize = settings.blockSize();
         limits = PassLimits.of(settings, asked);
-        WeightTable counted = new WeightTable(0);
+        WeightTable counted = new WeightTable(0, formats);
         CudaWeights.place(model, counted);
         DeviceSlices countedSlices = new DeviceSlices(0);
         new Workspace(model, limits, blockSize, countedSlices);
@@ -104,18 +105,18 @@ public final class CudaExecutor implements ModelExecutor {
         long held = (long) layout.usableBlocks() * blockSize;
         spec = new ExecutorSpec(
                 "cuda",
-                device.describe() + ", " + type.suffix(),
+                device.describe() + ", " + type.suffix() + formats.label(),
                 model.vocabularySize(),
                 (int) Math.min(asked, held),
                 layout,
                 blockBytes,
-                "cuda-" + type.suffix() + FORMAT_VERSION);
+                "cuda-" + type.suffix() + formats.label() + FORMAT_VERSION);
         check = new PlanCheck(spec, model.slidingWindow());
-        CudaKernels kernels = new CudaKernels(context, images, type, model.headDim());
+        CudaKernels kernels = new CudaKernels(context, images, type, model.headDim(), formats.target());
         stream = CudaStream.create(context, 0);
         computed = CudaEvent.create(context, false);
         WeightTable table =
-                new WeightTable(DeviceBuffer.allocate(context, counted.bytes()).address());
+                new WeightTable(DeviceBuffer.allocate(context, counted.bytes()).address(), formats);
         CudaWeights placed = CudaWeights.place(model, table);
         memory = new Workspace(
                 model,

@@ -12,11 +12,8 @@ import java.lang.foreign.Arena;
  */
 final class CudaForward {
 
-    private static final int WARP = 32;
     private static final int EMBED_THREADS = 256;
-    private static final int NORM_THREADS_MAX = 1024;
     private static final int ROPE_HEADS = 4; // of a block
-    private static final int GATES = 2048; // of a block
 
     private final ModelSpec spec;
     private final CudaWeights weights;
@@ -24,11 +21,11 @@ final class CudaForward {
     private final Workspace memory;
     private final CudaStream stream;
     private final KernelArguments arguments;
+    private final ProductInputs inputs;
     private final MatrixProducts products;
     private final CudaAttention attention;
     private final long arena;
     private final int blockSize;
-    private final int normThreads;
 
     /** @param arena address of the key/value memory */
     CudaForward(
@@ -49,14 +46,13 @@ final class CudaForward {
         this.blockSize = blockSize;
         attention = new CudaAttention(
                 CudaShapes.attention(spec, blockSize),
-                new CudaAttention.Operands(memory.attended, memory.queries, arena, memory.partial, memory.stats),
+                new CudaAttention.Operands(memory.attended.half(), memory.queries, arena, memory.partial, memory.stats),
                 kernels,
                 stream,
                 host);
         arguments = new KernelArguments(host);
-        products = new MatrixProducts(stream, host);
-        // By the size alone: the order of additions depends on it. A thread takes 8 numbers at a time.
-        normThreads = Math.min(NORM_THREADS_MAX, Math.ceilDiv(spec.hiddenSize() / 8, WARP) * WARP);
+        inputs = new ProductInputs(spec, kernels, memory, stream, host);
+        products = new MatrixProducts(kernels, stream, host);
     }
 
     /**
@@ -67,47 +63,28 @@ final class CudaForward {
      */
     void run(PassLayout pass, int longestPrefill, int samples) {
         int rows = pass.rows();
-        int hidden = spec.hiddenSize();
-        int queries = spec.heads() * spec.headDim();
-        int inner = spec.intermediateSize();
-        embed(memory.residual, weights.embedding(), at(pass.ids()), rows, spec.vocabularySize());
+        embed(memory.residual, weights.embedding().address(), at(pass.ids()), rows, spec.vocabularySize());
         for (int i = 0; i < weights.layers().length; i++) {
             CudaWeights.Layer layer = weights.layers()[i];
-            if (i == 0) {
-                arguments.begin().add(memory.normed).add(memory.residual).add(layer.attentionNorm());
-                stream.launch(
-                        kernels.rmsNorm,
-                        rows,
-                        1,
-                        1,
-                        normThreads,
-                        arguments.add(spec.rmsNormEps()).add(hidden));
-            } else {
-                addAndNormalize(layer.attentionNorm(), rows);
-            }
-            int width = queries + 2 * spec.kvHeads() * spec.headDim();
-            products.run(kernels.products, memory.qkv, memory.normed, layer.qkv(), rows, width, hidden);
+            DeviceMatrix qkv = layer.qkv();
+            DeviceMatrix input = i == 0
+                    ? inputs.normalized(layer.attentionNorm(), qkv.format(), rows)
+                    : inputs.addedAndNormalized(layer.attentionNorm(), qkv.format(), rows);
+            products.run(memory.qkv, input, qkv, rows);
             rotate(layer, i, pass);
             attend(i, pass, longestPrefill);
-            products.run(
-                    kernels.products, memory.delta, memory.attended, layer.attentionOutput(), rows, hidden, queries);
-            addAndNormalize(layer.feedForwardNorm(), rows);
-            products.run(kernels.products, memory.gateUp, memory.normed, layer.gateUp(), rows, 2 * inner, hidden);
-            arguments.begin().add(memory.gated).add(memory.gateUp).add(inner);
-            stream.launch(kernels.siluMul, rows, Math.ceilDiv(inner, GATES), 1, 256, arguments);
-            products.run(kernels.products, memory.delta, memory.gated, layer.down(), rows, hidden, inner);
+            DeviceMatrix output = layer.attentionOutput();
+            products.run(memory.delta, inputs.attended(output.format(), rows), output, rows);
+            DeviceMatrix gateUp = layer.gateUp();
+            input = inputs.addedAndNormalized(layer.feedForwardNorm(), gateUp.format(), rows);
+            products.run(memory.gateUp, input, gateUp, rows);
+            DeviceMatrix down = layer.down();
+            products.run(memory.delta, inputs.gated(down.format(), rows), down, rows);
         }
         if (samples > 0) {
-            addAndNormalize(weights.norm(), rows);
-            embed(memory.sampled, memory.normed, at(pass.sampledRows()), samples, rows);
-            products.run(
-                    kernels.logitProducts,
-                    memory.logits,
-                    memory.sampled,
-                    weights.head(),
-                    samples,
-                    spec.vocabularySize(),
-                    hidden);
+            DeviceMatrix normed = inputs.addedAndNormalized(weights.norm(), ElementFormat.HALF, rows);
+            embed(memory.sampled.address(), normed.address(), at(pass.sampledRows()), samples, rows);
+            products.logits(memory.logits, memory.sampled, weights.head(), samples);
         }
     }
 
@@ -119,17 +96,6 @@ final class CudaForward {
     private void embed(long out, long table, long ids, int count, int tableRows) {
         arguments.begin().add(out).add(table).add(ids).add(spec.hiddenSize()).add(tableRows);
         stream.launch(kernels.embed, count, 1, 1, EMBED_THREADS, arguments);
-    }
-
-    private void addAndNormalize(long norm, int rows) {
-        arguments
-                .begin()
-                .add(memory.normed)
-                .add(memory.residual)
-                .add(memory.delta)
-                .add(norm);
-        arguments.add(spec.rmsNormEps()).add(spec.hiddenSize());
-        stream.launch(kernels.addRmsNorm, rows, 1, 1, normThreads, arguments);
     }
 
     /** Finishes queries, and moves keys and values into the blocks. */

@@ -1,6 +1,10 @@
 package dev.sluice.executor.cuda;
 
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** The kernels that one model needs, loaded onto the device: of its format, and of its size of heads. */
 final class CudaKernels {
@@ -17,17 +21,25 @@ final class CudaKernels {
     private static final int DECODE_SHARED_PER_ELEMENT = 768;
     private static final int PREFILL_SHARED_PER_ELEMENT = 768;
 
-    /** The matrix products for one format of results, by the number of rows that they are for. */
+    /** The matrix products for one format of operands and results, by the number of rows that they are for. */
     record Products(CudaFunction skinny8, CudaFunction skinny16, CudaFunction smallTile, CudaFunction largeTile) {}
 
+    /**
+     * What writes rows in one format.
+     *
+     * @param quantiseRows from 16 bits; null in the format of 16 bits
+     */
+    record RowKernels(
+            CudaFunction rmsNorm,
+            CudaFunction addRmsNorm,
+            CudaFunction siluMul,
+            @Nullable CudaFunction quantiseRows) {}
+
     final CudaFunction embed;
-    final CudaFunction rmsNorm;
-    final CudaFunction addRmsNorm;
     final CudaFunction ropeAndCache;
     final CudaFunction decode;
     final CudaFunction reduce;
     final CudaFunction prefill;
-    final CudaFunction siluMul;
     final CudaFunction adjustLogits;
     final CudaFunction recordTokens;
     final CudaFunction sampleGreedy;
@@ -35,11 +47,15 @@ final class CudaKernels {
     final CudaFunction logprobs;
     final CudaFunction gatherBlocks;
     final CudaFunction scatterBlocks;
-    final Products products;
     final Products logitProducts;
+    private final Map<ElementFormat, Products> products = new EnumMap<>(ElementFormat.class);
+    private final Map<ElementFormat, RowKernels> rows = new EnumMap<>(ElementFormat.class);
 
-    /** @throws CudaUnavailableException if there are no kernels for such heads */
-    CudaKernels(CudaContext context, KernelImages images, HalfType type, int headDim) {
+    /**
+     * @param linear format of linear layers, beside 16 bits
+     * @throws CudaUnavailableException if there are no kernels for such heads
+     */
+    CudaKernels(CudaContext context, KernelImages images, HalfType type, int headDim, ElementFormat linear) {
         List<Integer> headDims = type == HalfType.BF16 ? BF16_HEAD_DIMS : FP16_HEAD_DIMS;
         if (!headDims.contains(headDim)) {
             throw new CudaUnavailableException(
@@ -49,9 +65,6 @@ final class CudaKernels {
         }
         String suffix = "_" + type.suffix();
         embed = load(context, images, "embed").function("embed_16bit", 0);
-        CudaModule norm = load(context, images, "rms_norm");
-        rmsNorm = norm.function("rms_norm" + suffix, 0);
-        addRmsNorm = norm.function("add_rms_norm" + suffix, 0);
         ropeAndCache = load(context, images, "rope_and_cache").function("rope_and_cache" + suffix, 0);
         CudaModule decoding = load(context, images, "paged_attention_decode");
         decode = decoding.function(
@@ -59,7 +72,6 @@ final class CudaKernels {
         reduce = decoding.function("paged_attention_reduce" + suffix, 0);
         prefill = load(context, images, "paged_attention_prefill")
                 .function("paged_attention_prefill" + suffix + "_" + headDim, PREFILL_SHARED_PER_ELEMENT * headDim);
-        siluMul = load(context, images, "silu_mul").function("silu_mul" + suffix, 0);
         CudaModule penalties = load(context, images, "penalties");
         adjustLogits = penalties.function("adjust_logits", 0);
         recordTokens = penalties.function("record_tokens", 0);
@@ -72,8 +84,36 @@ final class CudaKernels {
         scatterBlocks = copies.function("scatter_blocks", 0);
         CudaModule skinny = load(context, images, "gemm_skinny");
         CudaModule tiled = load(context, images, "gemm");
-        products = products(skinny, tiled, suffix);
         logitProducts = products(skinny, tiled, suffix + "_f32");
+        CudaModule norm = load(context, images, "rms_norm");
+        CudaModule gate = load(context, images, "silu_mul");
+        rows.put(ElementFormat.HALF, rows(norm, gate, suffix, null));
+        products.put(ElementFormat.HALF, products(skinny, tiled, suffix));
+        if (linear.isScaled()) {
+            String scaled = "_" + linear.label() + suffix;
+            CudaModule quantise = load(context, images, "quantise_" + linear.label());
+            rows.put(linear, rows(quantise, quantise, scaled, quantise.function("quantise_rows" + scaled, 0)));
+            CudaModule gemm = load(context, images, "gemm_" + linear.label());
+            products.put(linear, products(gemm, gemm, scaled));
+        }
+    }
+
+    /** The products of operands of one format, with results of 16 bits. */
+    Products products(ElementFormat format) {
+        return Objects.requireNonNull(products.get(format));
+    }
+
+    RowKernels rows(ElementFormat format) {
+        return Objects.requireNonNull(rows.get(format));
+    }
+
+    private static RowKernels rows(
+            CudaModule norm, CudaModule gate, String suffix, @Nullable CudaFunction quantiseRows) {
+        return new RowKernels(
+                norm.function("rms_norm" + suffix, 0),
+                norm.function("add_rms_norm" + suffix, 0),
+                gate.function("silu_mul" + suffix, 0),
+                quantiseRows);
     }
 
     private static CudaModule load(CudaContext context, KernelImages images, String file) {

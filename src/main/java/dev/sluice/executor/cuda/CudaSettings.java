@@ -10,6 +10,7 @@ package dev.sluice.executor.cuda;
  * @param blockSize positions in a key/value block, a multiple of 16
  * @param blocks usable key/value blocks; 0 is as many as the memory holds
  * @param memoryUtilization share of the device's memory that this process may fill
+ * @param quantization of linear layers
  */
 public record CudaSettings(
         int device,
@@ -18,7 +19,18 @@ public record CudaSettings(
         int maxSequences,
         int blockSize,
         int blocks,
-        double memoryUtilization) {
+        double memoryUtilization,
+        QuantizationChoice quantization) {
+
+    /** In which format linear layers are computed; weights that have another one are converted. */
+    public enum QuantizationChoice {
+        /** What the checkpoint was made for. */
+        AUTO,
+        /** 16 bits. */
+        NONE,
+        INT8,
+        FP8
+    }
 
     private static final int BLOCK_SIZE_UNIT = 16; // the attention kernels read keys in tiles of so many
 

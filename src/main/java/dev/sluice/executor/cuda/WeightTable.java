@@ -1,58 +1,92 @@
 package dev.sluice.executor.cuda;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
-/** Which tensors lie where in the device's memory; all in one 16-bit format, whatever format their files have. */
+/** Which tensors lie where in the device's memory, and in which format, whatever format their files have. */
 final class WeightTable {
 
-    /** A tensor of so many numbers, at its address. */
+    /**
+     * A tensor as rows; a vector is one.
+     *
+     * @param shape in its file
+     * @param scales address of a float for each row, if the format has them
+     */
     @SuppressWarnings("ArrayRecordComponent") // read once, at the start
-    record Part(String name, long[] shape, long address) {
+    record Part(String name, long[] shape, long address, ElementFormat format, long scales) {
 
-        long elements() {
-            long count = 1;
-            for (long dimension : shape) {
-                count *= dimension;
-            }
-            return count;
+        int rows() {
+            return shape.length == 1 ? 1 : (int) shape[0];
+        }
+
+        int columns() {
+            return (int) shape[shape.length - 1];
+        }
+
+        /** Of the elements of a row. */
+        long rowBytes() {
+            return (long) columns() * format.bytes();
+        }
+
+        /** Of a row's scale. */
+        int scaleBytes() {
+            return format.isScaled() ? Float.BYTES : 0;
         }
     }
 
     private final DeviceSlices slices;
+    private final LinearFormats formats;
     private final List<Part> parts = new ArrayList<>();
 
     /** @param base address of the first byte; 0 to count only */
-    WeightTable(long base) {
+    WeightTable(long base, LinearFormats formats) {
         slices = new DeviceSlices(base);
+        this.formats = formats;
     }
 
     /** Places a vector. */
-    long vector(String name, long length) {
-        return stack(new String[] {name}, new long[][] {{length}});
+    long vector(String name, int length) {
+        return vectors(new String[] {name}, length);
     }
 
-    /** Places matrices of the same width, one below the other without a gap: rows are outputs. */
-    long matrices(long columns, long[] rows, String... names) {
-        long[][] shapes = new long[rows.length][];
-        for (int i = 0; i < rows.length; i++) {
-            shapes[i] = new long[] {rows[i], columns};
-        }
-        return stack(names, shapes);
-    }
-
-    /** Places tensors one behind the other without a gap. */
-    long stack(String[] names, long[][] shapes) {
-        long bytes = 0;
-        List<Part> placed = new ArrayList<>();
+    /** Places vectors one behind the other without a gap. */
+    long vectors(String[] names, int... lengths) {
+        long bytes = (long) Short.BYTES * Arrays.stream(lengths).sum();
+        long first = slices.take(bytes);
+        long address = first;
         for (int i = 0; i < names.length; i++) {
-            Part part = new Part(names[i], shapes[i], bytes);
-            placed.add(part);
-            bytes += part.elements() * Short.BYTES;
+            parts.add(new Part(names[i], new long[] {lengths[i]}, address, ElementFormat.HALF, 0));
+            address += (long) Short.BYTES * lengths[i];
         }
-        long address = slices.take(bytes);
-        placed.forEach(part -> parts.add(new Part(part.name, part.shape, address + part.address)));
-        return address;
+        return first;
+    }
+
+    /** Places a matrix in 16 bits. */
+    DeviceMatrix half(String name, int rows, int columns) {
+        return stack(ElementFormat.HALF, columns, new int[] {rows}, name);
+    }
+
+    /** Places the matrices of linear layers of the same width, one below the other without a gap: rows are outputs. */
+    DeviceMatrix linear(int columns, int[] rows, String... names) {
+        return stack(formats.of(names), columns, rows, names);
+    }
+
+    private DeviceMatrix stack(ElementFormat format, int columns, int[] rows, String... names) {
+        int all = Arrays.stream(rows).sum();
+        long address = slices.take((long) all * columns * format.bytes());
+        long scales = format.isScaled() ? slices.take((long) all * Float.BYTES) : 0;
+        int above = 0;
+        for (int i = 0; i < names.length; i++) {
+            parts.add(new Part(
+                    names[i],
+                    new long[] {rows[i], columns},
+                    address + (long) above * columns * format.bytes(),
+                    format,
+                    format.isScaled() ? scales + (long) above * Float.BYTES : 0));
+            above += rows[i];
+        }
+        return new DeviceMatrix(address, all, columns, format, scales);
     }
 
     List<Part> parts() {

@@ -1,32 +1,22 @@
 package dev.sluice.executor.cuda;
 
 import dev.sluice.executor.cuda.WeightTable.Part;
-import dev.sluice.model.DataType;
-import dev.sluice.model.Tensor;
 import dev.sluice.model.WeightMap;
 import dev.sluice.runtime.Clock;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Brings weights from their files to the device, through two pinned buffers in turn: one is filled, by all cores, while the
- * other is on its way. What is stored in another format than the device's is converted; int8 is multiplied by its scales.
+ * other is on its way. What is stored in another format than the device's is converted.
  */
 final class WeightUpload {
 
     private static final Logger log = LoggerFactory.getLogger(WeightUpload.class);
     private static final int BUFFER_BYTES = 32 << 20;
-    private static final int SHARE = 1 << 19; // numbers that one core fills at a time
     private static final int REPORTS = 4;
-    private static final ValueLayout.OfFloat FLOAT =
-            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfShort SHORT =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final CudaStream stream;
     private final WeightMap weights;
@@ -56,17 +46,13 @@ final class WeightUpload {
                 free[i] = CudaEvent.create(context, false);
             }
             for (Part part : table.parts()) {
-                Tensor tensor = weights.require(part.name(), part.shape());
-                float[] scales = scales(tensor);
-                long chunk = buffers[0].memory().byteSize() / Short.BYTES;
-                for (long from = 0; from < part.elements(); from += chunk, number++) {
-                    int count = (int) Math.min(chunk, part.elements() - from);
+                WeightRows rows = new WeightRows(part, weights, type);
+                int chunk = (int) (buffers[0].memory().byteSize() / (part.rowBytes() + part.scaleBytes()));
+                for (int from = 0; from < part.rows(); from += chunk, number++) {
+                    int count = Math.min(chunk, part.rows() - from);
                     free[number % 2].synchronize();
-                    MemorySegment filled = buffers[number % 2].memory().asSlice(0, (long) count * Short.BYTES);
-                    fill(filled, tensor, scales, from, count);
-                    stream.toDevice(filled, part.address() + from * Short.BYTES);
+                    done += send(part, rows, from, count, buffers[number % 2].memory());
                     stream.record(free[number % 2]);
-                    done += filled.byteSize();
                     if (done * REPORTS / table.bytes() > reported && done < table.bytes()) {
                         reported++;
                         log.info("{} of {} of weights are on the device", size(done), size(table.bytes()));
@@ -85,6 +71,18 @@ final class WeightUpload {
                 (done / seconds)));
     }
 
+    /** Rows, and their scales behind them. Returns the number of bytes. */
+    private long send(Part part, WeightRows rows, int from, int count, MemorySegment buffer) {
+        MemorySegment elements = buffer.asSlice(0, count * part.rowBytes());
+        MemorySegment scales = buffer.asSlice(elements.byteSize(), (long) count * part.scaleBytes());
+        rows.write(from, count, elements, scales);
+        stream.toDevice(elements, part.address() + from * part.rowBytes());
+        if (part.format().isScaled()) {
+            stream.toDevice(scales, part.scales() + (long) from * part.scaleBytes());
+        }
+        return elements.byteSize() + scales.byteSize();
+    }
+
     private static String size(long bytes) {
         return MemoryPlan.size(bytes);
     }
@@ -93,54 +91,5 @@ final class WeightUpload {
         if (handle != null) {
             handle.close();
         }
-    }
-
-    private void fill(MemorySegment target, Tensor tensor, float @Nullable [] scales, long from, int count) {
-        int shares = Math.ceilDiv(count, SHARE);
-        IntStream.range(0, shares).parallel().forEach(share -> {
-            long first = (long) share * SHARE;
-            int size = (int) Math.min(SHARE, count - first);
-            MemorySegment part = target.asSlice(first * Short.BYTES, (long) size * Short.BYTES);
-            if (tensor.type() == type.stored()) {
-                part.copyFrom(tensor.data().asSlice((from + first) * Short.BYTES, part.byteSize()));
-            } else {
-                convert(part, tensor, scales, from + first, size);
-            }
-        });
-    }
-
-    private void convert(MemorySegment target, Tensor tensor, float @Nullable [] scales, long from, int count) {
-        long columns = tensor.shape()[tensor.shape().length - 1];
-        for (int i = 0; i < count; i++) {
-            float value = number(tensor, from + i);
-            if (scales != null) {
-                value *= scales[(int) ((from + i) / columns)];
-            }
-            target.setAtIndex(ValueLayout.JAVA_SHORT, i, type.of(value));
-        }
-    }
-
-    private static float number(Tensor tensor, long index) {
-        MemorySegment data = tensor.data();
-        return switch (tensor.type()) {
-            case F32 -> data.get(FLOAT, 4 * index);
-            case F16 -> Float.float16ToFloat(data.get(SHORT, 2 * index));
-            case BF16 -> Float.intBitsToFloat(data.get(SHORT, 2 * index) << 16);
-            case I8 -> data.get(ValueLayout.JAVA_BYTE, index);
-        };
-    }
-
-    /** One scale per row of an int8 matrix; null for other tensors. */
-    private float @Nullable [] scales(Tensor tensor) {
-        if (tensor.type() != DataType.I8) {
-            return null;
-        }
-        int rows = Math.toIntExact(tensor.shape()[0]);
-        Tensor stored = weights.require(tensor.name() + "_scale", rows, 1);
-        float[] scales = new float[rows];
-        for (int i = 0; i < rows; i++) {
-            scales[i] = number(stored, i);
-        }
-        return scales;
     }
 }

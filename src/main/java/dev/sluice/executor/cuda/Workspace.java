@@ -6,11 +6,14 @@ import dev.sluice.model.ModelSpec;
  * Device memory of a pass: what one kernel leaves for the next. T is the model's 16-bit format.
  *
  * <pre>
- *   residual, normed, delta  [rows, hidden]                T
+ *   residual, delta          [rows, hidden]                T
+ *   normed                   [rows, hidden]                T, or 8 bits in the first half
  *   qkv                      [rows, (heads + 2 * kvHeads) * headDim]  T
- *   queries, attended        [rows, heads * headDim]       T
+ *   queries                  [rows, heads * headDim]       T; after attention, attended in 8 bits
+ *   attended                 [rows, heads * headDim]       T
  *   gateUp                   [rows, 2 * intermediate]      T
- *   gated                    [rows, intermediate]          T
+ *   gated                    [rows, intermediate]          T, or 8 bits in the first half
+ *   scales                   [rows]                        float, of whatever is in 8 bits: one product's at a time
  *   partial, stats           see paged_attention_decode.cu
  *   sampled                  [lines, hidden]               T
  *   logits, raw              [lines, vocabulary]           float
@@ -23,17 +26,17 @@ import dev.sluice.model.ModelSpec;
  */
 final class Workspace {
 
+    final Activations normed;
+    final Activations attended;
+    final Activations gated;
+    final DeviceMatrix sampled;
     final long residual;
-    final long normed;
     final long delta;
     final long qkv;
     final long queries;
-    final long attended;
     final long gateUp;
-    final long gated;
     final long partial;
     final long stats;
-    final long sampled;
     final long logits;
     final long raw;
     final long history;
@@ -48,19 +51,24 @@ final class Workspace {
         long hidden = 2 * rows * model.hiddenSize();
         long queryBytes = 2 * rows * model.heads() * model.headDim();
         residual = slices.take(hidden);
-        normed = slices.take(hidden);
+        long scales = slices.take(rows * Float.BYTES);
+        normed = shared(limits.rows(), model.hiddenSize(), slices.take(hidden), scales);
         delta = slices.take(hidden);
         qkv = slices.take(queryBytes + 4 * rows * model.kvHeads() * model.headDim());
         queries = slices.take(queryBytes);
-        attended = slices.take(queryBytes);
+        int queryWidth = model.heads() * model.headDim();
+        attended = new Activations(limits.rows(), queryWidth, slices.take(queryBytes), queries, scales);
         gateUp = slices.take(4 * rows * model.intermediateSize());
-        gated = slices.take(2 * rows * model.intermediateSize());
+        long gatedBytes = 2 * rows * model.intermediateSize();
+        gated = shared(limits.rows(), model.intermediateSize(), slices.take(gatedBytes), scales);
         CudaAttention.Shape attention = CudaShapes.attention(model, blockSize);
         int chunks = DecodeSplits.chunks((long) limits.width() * blockSize, attention.window());
         int decodes = DecodeSplits.rowsAtOnce(limits.lines(), attention.partialBytes(chunks));
         partial = slices.take(decodes * attention.partialBytes(chunks));
         stats = slices.take((long) decodes * chunks * attention.heads() * 2 * Float.BYTES);
-        sampled = slices.take(2 * lines * model.hiddenSize());
+        long sampledBytes = 2 * lines * model.hiddenSize();
+        sampled =
+                new DeviceMatrix(slices.take(sampledBytes), limits.lines(), model.hiddenSize(), ElementFormat.HALF, 0);
         long logitBytes = lines * model.vocabularySize() * Float.BYTES;
         logits = slices.take(logitBytes);
         raw = slices.take(logitBytes);
@@ -69,6 +77,10 @@ final class Workspace {
         tokens = slices.take(TokenHistory.stagingBytes(limits.lines()));
         results = slices.take(SampleResults.bytes(limits.lines()));
         inverseFrequency = slices.take((long) model.headDim() / 2 * Float.BYTES);
+    }
+
+    private static Activations shared(int rows, int columns, long address, long scales) {
+        return new Activations(rows, columns, address, address, scales);
     }
 
     /** Most that one pass uploads. */

@@ -9,6 +9,7 @@ import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.kv.TransferPlan;
 import dev.sluice.model.ModelSpec;
+import dev.sluice.model.Quantization;
 import dev.sluice.model.RopeSpec;
 import dev.sluice.runtime.SystemClock;
 import java.lang.foreign.Arena;
@@ -28,7 +29,22 @@ class BlockCopiesTest {
     private final Arena arena = Arena.ofShared();
     private final KvArena device = new KvArena(
             new ModelSpec(
-                    "test", 4, 64, 64, 4, 4, 64, 100, 1024, 1e-5f, new RopeSpec(10_000, null), 0, false, false, true),
+                    "test",
+                    4,
+                    64,
+                    64,
+                    4,
+                    4,
+                    64,
+                    100,
+                    1024,
+                    1e-5f,
+                    new RopeSpec(10_000, null),
+                    0,
+                    false,
+                    false,
+                    true,
+                    Quantization.NONE),
             new KvLayout(BLOCKS, 16),
             arena);
     private final BlockCopies copies = new BlockCopies(device, PAGES, arena, new SystemClock());

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.sluice.executor.cpu.PackedMatrix.Format;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.model.ModelSpec;
+import dev.sluice.model.Quantization;
 import dev.sluice.model.RopeSpec;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -205,7 +206,22 @@ class TensorOpsTest {
 
     private static ModelSpec spec(int headDim) {
         return new ModelSpec(
-                "test", 1, 8, 8, 1, 1, headDim, 8, 512, 1e-5f, new RopeSpec(10_000, null), 0, false, false, true);
+                "test",
+                1,
+                8,
+                8,
+                1,
+                1,
+                headDim,
+                8,
+                512,
+                1e-5f,
+                new RopeSpec(10_000, null),
+                0,
+                false,
+                false,
+                true,
+                Quantization.NONE);
     }
 
     private static MemorySegment randomPair(Arena arena, Format format, int inputs, Random random) {

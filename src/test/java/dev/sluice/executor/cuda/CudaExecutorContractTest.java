@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.executor.ModelExecutorContract;
+import dev.sluice.executor.cuda.CudaSettings.QuantizationChoice;
 import dev.sluice.testkit.GoldenModel;
 import dev.sluice.testkit.ModelFixturesWeights;
 import dev.sluice.testkit.ModelFixturesWeights.Stored;
@@ -53,8 +54,8 @@ class CudaExecutorContractTest {
             assumeTrue(gpu != null, TestGpu.MISSING);
             try (GoldenModel golden = golden()) {
                 // 32 rows and 3 answers at once: larger steps are computed in several passes
-                CudaSettings settings =
-                        new CudaSettings(0, CONTEXT, 32, 3, LAYOUT.blockSize(), LAYOUT.usableBlocks(), 0.9);
+                CudaSettings settings = new CudaSettings(
+                        0, CONTEXT, 32, 3, LAYOUT.blockSize(), LAYOUT.usableBlocks(), 0.9, QuantizationChoice.AUTO);
                 return gpu.open(golden.model(), settings);
             }
         }

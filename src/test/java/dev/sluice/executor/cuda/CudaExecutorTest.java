@@ -8,6 +8,7 @@ import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.ExecutorException.Scope;
 import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.StepPlan;
+import dev.sluice.executor.cuda.CudaSettings.QuantizationChoice;
 import dev.sluice.request.SamplingParams;
 import dev.sluice.sampling.Sampler;
 import dev.sluice.testkit.GoldenModel;
@@ -26,7 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What the host does for a step: which calls of the driver it makes, what it keeps, and what it gives back. */
 class CudaExecutorTest {
 
-    private static final CudaSettings SETTINGS = new CudaSettings(0, 256, 64, 12, 16, 60, 0.9);
+    private static final CudaSettings SETTINGS = new CudaSettings(0, 256, 64, 12, 16, 60, 0.9, QuantizationChoice.AUTO);
     private static final int WHOLE = 1024;
 
     @TempDir
@@ -304,7 +305,8 @@ class CudaExecutorTest {
                 .hasMessage("Fake 0 has compute capability 7.5, but the CUDA executor needs 8.0");
         fake().capability(80);
         fake().memory(4 << 20);
-        assertThatThrownBy(() -> gpu.open(golden.model(), new CudaSettings(0, 256, 64, 12, 16, 0, 0.1)))
+        assertThatThrownBy(() ->
+                        gpu.open(golden.model(), new CudaSettings(0, 256, 64, 12, 16, 0, 0.1, QuantizationChoice.AUTO)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("does not fit the device")
                 .hasMessageContaining("sluice.kv.gpu-memory-utilization of 0.1 leaves 0.4 MiB of the device's 4.0 MiB");
@@ -314,7 +316,7 @@ class CudaExecutorTest {
     @Test
     void blocksFillTheShareOfTheMemoryThatIsAllowed() {
         executor.close();
-        executor = gpu.open(golden.model(), new CudaSettings(0, 256, 64, 12, 16, 0, 0.5));
+        executor = gpu.open(golden.model(), new CudaSettings(0, 256, 64, 12, 16, 0, 0.5, QuantizationChoice.AUTO));
         long used = (1L << 30) / 2;
         assertThat(fake().deviceBytes())
                 .isLessThanOrEqualTo(used)

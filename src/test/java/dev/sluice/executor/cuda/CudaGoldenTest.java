@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sluice.executor.StepResult;
+import dev.sluice.executor.cuda.CudaSettings.QuantizationChoice;
 import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenLogprobs;
 import dev.sluice.testkit.GoldenModel;
@@ -24,7 +25,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Log-probabilities and greedy continuations against a float64 reference, in the 16 bits that the device computes in. */
 class CudaGoldenTest {
 
-    private static final CudaSettings SETTINGS = new CudaSettings(0, 512, 256, 4, 16, 64, 0.9);
+    private static final CudaSettings SETTINGS = new CudaSettings(0, 512, 256, 4, 16, 64, 0.9, QuantizationChoice.AUTO);
     private static final double TOLERANCE = 0.25; // root mean square, of logits that differ by 2 to 8: bf16 all the way
     private static final double SURE = 0.5; // margin of a choice that rounding cannot turn
     private static final int ALTERNATIVES = 20;

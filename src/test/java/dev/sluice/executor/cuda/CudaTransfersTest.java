@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.StepPlan;
+import dev.sluice.executor.cuda.CudaSettings.QuantizationChoice;
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.BlockTransfer;
 import dev.sluice.kv.FinishedTransfer;
@@ -27,7 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Copies between device and host pages, by what the sequences whose blocks travel answer afterwards. */
 class CudaTransfersTest {
 
-    private static final CudaSettings SETTINGS = new CudaSettings(0, 256, 256, 4, 16, 40, 0.9);
+    private static final CudaSettings SETTINGS = new CudaSettings(0, 256, 256, 4, 16, 40, 0.9, QuantizationChoice.AUTO);
     private static final int BLOCK = 16;
     private static final long POLLS_MAX = 1_000_000;
 

@@ -1,12 +1,11 @@
-package dev.sluice.executor.cpu;
+package dev.sluice.model;
 
-import dev.sluice.model.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /** Reads stored numbers of any type as floats, exactly. */
-final class TensorRows {
+public final class TensorRows {
 
     private static final ValueLayout.OfFloat FLOAT =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -15,8 +14,8 @@ final class TensorRows {
 
     private TensorRows() {}
 
-    /** Copies {@code count} numbers from row {@code row}, where a row is {@code count} long; int8 stays unscaled. */
-    static void read(Tensor tensor, long row, float[] target, int count) {
+    /** Copies {@code count} numbers from row {@code row}, where a row is {@code count} long; 8 bits stay unscaled. */
+    public static void read(Tensor tensor, long row, float[] target, int count) {
         MemorySegment data = tensor.data();
         long at = row * count * tensor.type().bytes();
         switch (tensor.type()) {
@@ -38,6 +37,11 @@ final class TensorRows {
             case I8 -> {
                 for (int i = 0; i < count; i++) {
                     target[i] = data.get(ValueLayout.JAVA_BYTE, at + i);
+                }
+            }
+            case F8_E4M3 -> {
+                for (int i = 0; i < count; i++) {
+                    target[i] = Float8.toFloat(data.get(ValueLayout.JAVA_BYTE, at + i));
                 }
             }
         }
