@@ -82,9 +82,11 @@ public record SluiceProperties(
         public record Cpu(
                 @DefaultValue("0") @Min(0) @Max(1024) int threads) {}
 
-        /** The CUDA executor; devices are counted as the driver does. */
+        /** The CUDA executor; devices are counted as the driver does, no kernel cache means that nothing is kept. */
         public record Cuda(
-                @DefaultValue("0") @Min(0) @Max(1024) int device) {}
+                @DefaultValue("0") @Min(0) @Max(1024) int device,
+
+                @DefaultValue("") String kernelCache) {}
     }
 
     /** The cache of keys and values; zero blocks means as many as the memory holds, or the GPU. */

@@ -1,5 +1,8 @@
 package dev.sluice.executor.cuda;
 
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
 /**
  * How the CUDA executor is sized.
  *
@@ -10,6 +13,7 @@ package dev.sluice.executor.cuda;
  * @param blockSize positions in a key/value block, a multiple of 16
  * @param blocks usable key/value blocks; 0 is as many as the memory holds
  * @param memoryUtilization share of the device's memory that this process may fill
+ * @param kernelCache directory for kernels that are compiled at start; null keeps none
  */
 public record CudaSettings(
         int device,
@@ -18,7 +22,8 @@ public record CudaSettings(
         int maxSequences,
         int blockSize,
         int blocks,
-        double memoryUtilization) {
+        double memoryUtilization,
+        @Nullable Path kernelCache) {
 
     private static final int BLOCK_SIZE_UNIT = 16; // the attention kernels read keys in tiles of so many
 
@@ -32,5 +37,17 @@ public record CudaSettings(
             throw new IllegalArgumentException("sluice.kv.block-size must be a multiple of " + BLOCK_SIZE_UNIT
                     + " for the CUDA executor, was " + blockSize);
         }
+    }
+
+    /** Keeps no compiled kernels. */
+    public CudaSettings(
+            int device,
+            int maxContext,
+            int maxBatchedTokens,
+            int maxSequences,
+            int blockSize,
+            int blocks,
+            double memoryUtilization) {
+        this(device, maxContext, maxBatchedTokens, maxSequences, blockSize, blocks, memoryUtilization, null);
     }
 }
