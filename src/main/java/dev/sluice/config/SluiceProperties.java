@@ -60,7 +60,7 @@ public record SluiceProperties(
     public record Download(
             @DefaultValue("https://huggingface.co") @NotNull URI baseUrl,
             @DefaultValue("") String token,
-            @DefaultValue("${user.home}/.cache/sluice") String directory,
+            @DefaultValue("") String directory,
             @DefaultValue("1TB") DataSize maxSize,
             @DefaultValue("60s") @DurationMin(nanos = 1) Duration silence,
             @DefaultValue("5") @Min(1) @Max(100) int attempts) {}

@@ -41,6 +41,14 @@ class CacheDirectoriesTest {
     }
 
     @Test
+    void modelsAreDownloadedUnderTheHomeOfTheUserUnlessSaid() throws IOException {
+        for (Resource defaults : new Resource[] {PACKAGED, DOCUMENTED}) {
+            assertThat(properties(defaults, Map.of()).model().download().directory())
+                    .isEqualTo(HOME + "/.cache/sluice");
+        }
+    }
+
+    @Test
     void compiledKernelsAreWhereIsSaidOrNowhere() throws IOException {
         assertThat(EngineForge.cudaSettings(properties("/kernels")).kernelCache())
                 .isEqualTo(Path.of("/kernels"));
