@@ -11,6 +11,7 @@ import dev.sluice.kv.KvLayout;
 import dev.sluice.model.Model;
 import dev.sluice.runtime.SystemClock;
 import dev.sluice.runtime.Threads;
+import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.springframework.boot.context.properties.bind.Binder;
@@ -108,7 +109,8 @@ final class EngineForge {
         };
     }
 
-    private static CudaSettings cudaSettings(SluiceProperties properties) {
+    static CudaSettings cudaSettings(SluiceProperties properties) {
+        String kernelCache = properties.executor().cuda().kernelCache();
         return new CudaSettings(
                 properties.executor().cuda().device(),
                 properties.model().maxContext(),
@@ -117,7 +119,10 @@ final class EngineForge {
                 properties.kv().blockSize(),
                 properties.kv().blocks(),
                 properties.kv().gpuMemoryUtilization(),
-                properties.executor().cuda().quantization());
+                properties.executor().cuda().quantization(),
+                kernelCache.isEmpty() ? null : Path.of(kernelCache),
+                properties.executor().cuda().measureProducts(),
+                properties.executor().cuda().cublas());
     }
 
     /** The context that is served: the model's, the configured one, or what the cache can hold, whichever is least. */

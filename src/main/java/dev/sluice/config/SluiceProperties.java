@@ -61,7 +61,7 @@ public record SluiceProperties(
     public record Download(
             @DefaultValue("https://huggingface.co") @NotNull URI baseUrl,
             @DefaultValue("") String token,
-            @DefaultValue("${user.home}/.cache/sluice") String directory,
+            @DefaultValue("") String directory,
             @DefaultValue("1TB") DataSize maxSize,
             @DefaultValue("60s") @DurationMin(nanos = 1) Duration silence,
             @DefaultValue("5") @Min(1) @Max(100) int attempts) {}
@@ -83,10 +83,14 @@ public record SluiceProperties(
         public record Cpu(
                 @DefaultValue("0") @Min(0) @Max(1024) int threads) {}
 
-        /** The CUDA executor; devices are counted as the driver does. */
+        /** The CUDA executor; devices are counted as the driver does, no kernel cache means that nothing is kept. */
         public record Cuda(
                 @DefaultValue("0") @Min(0) @Max(1024) int device,
-                @DefaultValue("auto") QuantizationChoice quantization) {}
+                @DefaultValue("auto") QuantizationChoice quantization,
+
+                @DefaultValue("") String kernelCache,
+                @DefaultValue("true") boolean measureProducts,
+                @DefaultValue("true") boolean cublas) {}
     }
 
     /** The cache of keys and values; zero blocks means as many as the memory holds, or the GPU. */

@@ -118,15 +118,6 @@ final class CublasLt implements AutoCloseable {
         }
     }
 
-    /** The first of these that the host has; null if it has none. */
-    static @Nullable NativeLibrary find(List<String> names) {
-        NativeLibrary found = null;
-        for (int i = 0; i < names.size() && found == null; i++) {
-            found = NativeLibrary.openIfPresent(names.get(i));
-        }
-        return found;
-    }
-
     /** Notes that what the library has just created at {@code out} is given back in the end. */
     private MemorySegment own(MemorySegment out, String destroyer) {
         MemorySegment created = out.get(ADDRESS, 0);

@@ -42,8 +42,9 @@ record CudaDevice(
                 + MemoryPlan.size(memoryBytes) + ")";
     }
 
-    /** As compilers write it, such as {@code sm_90}. */
+    /** As compilers write it, such as {@code sm_90a}: with the letter where some instructions exist only so. */
     String architecture() {
-        return "sm_" + major + minor;
+        boolean hasOwnInstructions = minor == 0 && (major == 9 || major == 10);
+        return "sm_" + major + minor + (hasOwnInstructions ? "a" : "");
     }
 }

@@ -62,7 +62,7 @@ public final class CudaExecutor implements ModelExecutor {
      * @throws IllegalArgumentException if the model does not fit, with the arithmetic
      */
     public static CudaExecutor open(ModelSpec model, WeightMap weights, CudaSettings settings) {
-        return open(CudaDriver.LIBRARY, KernelImages.packed(), model, weights, settings);
+        return open(CudaDriver.LIBRARY, KernelImages.here(settings.kernelCache()), model, weights, settings);
     }
 
     static CudaExecutor open(
@@ -113,6 +113,7 @@ public final class CudaExecutor implements ModelExecutor {
                 "cuda-" + type.suffix() + formats.label() + FORMAT_VERSION);
         check = new PlanCheck(spec, model.slidingWindow());
         CudaKernels kernels = new CudaKernels(context, images, type, model.headDim(), formats.target());
+        log.info("CUDA kernels: {}", images.describe());
         stream = CudaStream.create(context, 0);
         computed = CudaEvent.create(context, false);
         WeightTable table =

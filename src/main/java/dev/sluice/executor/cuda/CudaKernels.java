@@ -117,7 +117,7 @@ final class CudaKernels {
     }
 
     private static CudaModule load(CudaContext context, KernelImages images, String file) {
-        return CudaModule.load(context, images.image(file));
+        return images.load(context, file);
     }
 
     private static Products products(CudaModule skinny, CudaModule tiled, String suffix) {

@@ -4,12 +4,17 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
+import java.util.Set;
 
 /** Compiled kernels, loaded onto the device. */
 final class CudaModule extends CudaHandle {
 
     private static final int MAX_DYNAMIC_SHARED_BYTES = 8;
     private static final int FREE_SHARED_BYTES = 48 << 10; // more has to be asked for
+
+    /** Invalid image, no binary for the device; PTX: invalid, no compiler for it, too new, compiling it switched off. */
+    private static final Set<Integer> UNUSABLE = Set.of(200, 209, 218, 221, 222, 223);
 
     private final MemorySegment handle;
 
@@ -20,12 +25,25 @@ final class CudaModule extends CudaHandle {
 
     /** @param image a cubin for the device's architecture, a fat binary, or PTX with a final zero */
     static CudaModule load(CudaContext context, byte[] image) {
+        return load(context, image, Set.of()).orElseThrow();
+    }
+
+    /** Empty if the driver finds no code for its device in the image, or cannot compile the PTX that is there. */
+    static Optional<CudaModule> loadIfUsable(CudaContext context, byte[] image) {
+        return load(context, image, UNUSABLE);
+    }
+
+    private static Optional<CudaModule> load(CudaContext context, byte[] image, Set<Integer> accepted) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment out = arena.allocate(ADDRESS);
             MemorySegment bytes = arena.allocate(image.length, 64);
             MemorySegment.copy(MemorySegment.ofArray(image), 0, bytes, 0, image.length);
-            context.check((int) context.moduleCalls().load().invokeExact(out, bytes), "cuModuleLoadData");
-            return new CudaModule(context, out.get(ADDRESS, 0));
+            int code = (int) context.moduleCalls().load().invokeExact(out, bytes);
+            if (accepted.contains(code)) {
+                return Optional.empty();
+            }
+            context.check(code, "cuModuleLoadData");
+            return Optional.of(new CudaModule(context, out.get(ADDRESS, 0)));
         } catch (Throwable e) {
             throw CudaErrors.unexpected(e);
         }

@@ -1,5 +1,8 @@
 package dev.sluice.executor.cuda;
 
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
 /**
  * How the CUDA executor is sized.
  *
@@ -11,6 +14,9 @@ package dev.sluice.executor.cuda;
  * @param blocks usable key/value blocks; 0 is as many as the memory holds
  * @param memoryUtilization share of the device's memory that this process may fill
  * @param quantization of linear layers
+ * @param kernelCache directory for kernels that are compiled at start; null keeps none
+ * @param measureProducts choose the kernels of matrix products by measuring them at start
+ * @param cublas measure cuBLASLt too, if the host has it
  */
 public record CudaSettings(
         int device,
@@ -20,7 +26,10 @@ public record CudaSettings(
         int blockSize,
         int blocks,
         double memoryUtilization,
-        QuantizationChoice quantization) {
+        QuantizationChoice quantization,
+        @Nullable Path kernelCache,
+        boolean measureProducts,
+        boolean cublas) {
 
     /** In which format linear layers are computed; weights that have another one are converted. */
     public enum QuantizationChoice {
@@ -44,5 +53,29 @@ public record CudaSettings(
             throw new IllegalArgumentException("sluice.kv.block-size must be a multiple of " + BLOCK_SIZE_UNIT
                     + " for the CUDA executor, was " + blockSize);
         }
+    }
+
+    /** Keeps no compiled kernels, and measures nothing at start. */
+    public CudaSettings(
+            int device,
+            int maxContext,
+            int maxBatchedTokens,
+            int maxSequences,
+            int blockSize,
+            int blocks,
+            double memoryUtilization,
+            QuantizationChoice quantization) {
+        this(
+                device,
+                maxContext,
+                maxBatchedTokens,
+                maxSequences,
+                blockSize,
+                blocks,
+                memoryUtilization,
+                quantization,
+                null,
+                false,
+                false);
     }
 }

@@ -40,7 +40,7 @@ class CudaDriverTest {
         assertThat(driver.version()).isEqualTo(13000);
         CudaDevice device = driver.device(0);
         assertThat(device).isEqualTo(new CudaDevice(0, "Fake 0", 9, 0, 132, 60 << 20, 227 << 10, 1L << 30));
-        assertThat(device.architecture()).isEqualTo("sm_90");
+        assertThat(device.architecture()).isEqualTo("sm_90a");
     }
 
     @Test

@@ -33,7 +33,7 @@ final class FakeCuda {
         PINNED_MEMORY
     }
 
-    private static final @Nullable Path LIBRARY = compile();
+    private static final @Nullable Path LIBRARY = compile("fake_cuda");
 
     private final SymbolLookup symbols;
 
@@ -51,16 +51,18 @@ final class FakeCuda {
         return String.valueOf(LIBRARY);
     }
 
-    private static @Nullable Path compile() {
-        Path library = Path.of("target", "libfakecuda.so").toAbsolutePath();
+    /** A library from a file of {@code src/test/c}, given without its ending; null without a C compiler. */
+    static @Nullable Path compile(String file) {
+        Path library = Path.of("target", "lib" + file + ".so").toAbsolutePath();
+        String source = "src/test/c/" + file + ".c";
         try {
             Files.createDirectories(library.getParent());
             Process compiler = new ProcessBuilder(
-                            "cc", "-O1", "-shared", "-fPIC", "-o", library.toString(), "src/test/c/fake_cuda.c")
+                            "cc", "-O1", "-pthread", "-shared", "-fPIC", "-o", library.toString(), source)
                     .inheritIO()
                     .start();
             if (!compiler.waitFor(60, TimeUnit.SECONDS) || compiler.exitValue() != 0) {
-                throw new IllegalStateException("src/test/c/fake_cuda.c does not compile");
+                throw new IllegalStateException(source + " does not compile");
             }
             return library;
         } catch (IOException e) {

@@ -80,7 +80,7 @@ class KernelCompileTest {
         try (Stream<Path> files = Files.list(KERNELS)) {
             for (Path file : files.toList()) {
                 String name = file.getFileName().toString().replace(".cu", "");
-                byte[] image = KernelImages.packed().image(name);
+                byte[] image = KernelImages.packed(name);
                 assertThat(image).as(name).startsWith(0x50, 0xED, 0x55, 0xBA); // a fat binary
             }
         }

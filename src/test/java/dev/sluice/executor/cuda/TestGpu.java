@@ -2,6 +2,7 @@ package dev.sluice.executor.cuda;
 
 import dev.sluice.model.Model;
 import java.nio.file.Path;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -66,7 +67,7 @@ final class TestGpu {
     }
 
     KernelImages images() {
-        return fake == null ? KernelImages.packed() : file -> new byte[64];
+        return fake == null ? KernelImages.here(null) : new KernelImages(file -> new byte[64], List.of(), null);
     }
 
     CudaExecutor open(Model model, CudaSettings settings) {
