@@ -104,7 +104,10 @@ public final class CudaBenchmark {
                                 16,
                                 shape == TINY ? 64 : 0,
                                 0.9,
-                                QuantizationChoice.NONE))) {
+                                QuantizationChoice.NONE,
+                                null,
+                                true,
+                                true))) {
             CudaBenchmark benchmark = new CudaBenchmark(shape, model, executor, bandwidth, peak, pinned);
             benchmark.prefill();
             benchmark.decode(1, 0.85);

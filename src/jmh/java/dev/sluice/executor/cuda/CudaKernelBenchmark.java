@@ -1,7 +1,9 @@
 package dev.sluice.executor.cuda;
 
 import java.lang.foreign.Arena;
-import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** Ceilings of the device, and the kernels that are measured alone. */
 final class CudaKernelBenchmark implements AutoCloseable {
@@ -17,6 +19,8 @@ final class CudaKernelBenchmark implements AutoCloseable {
     private final CudaEvent start;
     private final CudaEvent end;
     private final Arena host = Arena.ofShared();
+    private final MatrixProducts products;
+    private final @Nullable CublasLt cublas;
     private final int scale;
 
     /** @param tiny sizes for the emulated GPU */
@@ -25,6 +29,10 @@ final class CudaKernelBenchmark implements AutoCloseable {
         context = gpu.context();
         stream = CudaStream.create(context, 0);
         kernels = new CudaKernels(context, gpu.images(), HalfType.BF16, 128, ElementFormat.HALF);
+        products = new MatrixProducts(kernels, stream, host);
+        NativeLibrary library = NativeLibrary.first(CublasLt.LIBRARIES);
+        cublas = library == null ? null : new CublasLt(library, stream, CublasLt.WORKSPACE_BYTES);
+        System.out.println(cublas == null ? "no cuBLASLt here" : "beside cuBLASLt");
         start = CudaEvent.create(context, true);
         end = CudaEvent.create(context, true);
     }
@@ -85,38 +93,58 @@ final class CudaKernelBenchmark implements AutoCloseable {
         }
     }
 
-    /** Operations a second of the largest product: what prefill is held against. */
+    /** Operations a second of the largest product, whoever computes it: what prefill is held against. */
     double matrixPeak() {
         int size = 8192 / scale;
-        double rate = 2.0 * size * size * size / product(size, size, size);
-        System.out.printf("largest product of ours: %.0f TFLOP/s in bf16%n", rate / 1e12);
+        Product product = product(size, size, size);
+        double rate = 2.0 * size * size * size / Math.min(product.ours, product.theirs);
+        System.out.printf(
+                "largest product: %.0f TFLOP/s in bf16 (ours %.0f)%n",
+                rate / 1e12, 2.0 * size * size * size / product.ours / 1e12);
         return rate;
     }
 
-    private double product(int m, int n, int k) {
-        MatrixProducts products = new MatrixProducts(kernels, stream, host);
+    /**
+     * Seconds of a product.
+     *
+     * @param ours by the fastest kernel of ours
+     * @param theirs by cuBLASLt; infinite without it
+     */
+    private record Product(double ours, String kernel, double theirs) {}
+
+    private Product product(int m, int n, int k) {
         // More weights than the caches hold, in turn, or small products would be measured from there.
         int copies = Math.clamp((256L << 20) / scale / (2L * n * k), 1, 16);
-        DeviceBuffer[] weights = new DeviceBuffer[copies];
-        Arrays.setAll(weights, i -> numbers((long) n * k));
+        List<DeviceBuffer> weights =
+                Stream.generate(() -> numbers((long) n * k)).limit(copies).toList();
+        List<DeviceMatrix> matrices = weights.stream()
+                .map(w -> new DeviceMatrix(w.address(), n, k, ElementFormat.HALF, 0))
+                .toList();
         try (DeviceBuffer a = numbers((long) m * k);
                 DeviceBuffer c = DeviceBuffer.allocate(context, 2L * m * n)) {
             DeviceMatrix input = new DeviceMatrix(a.address(), m, k, ElementFormat.HALF, 0);
-            double all = seconds(() -> {
-                for (DeviceBuffer w : weights) {
-                    DeviceMatrix matrix = new DeviceMatrix(w.address(), n, k, ElementFormat.HALF, 0);
-                    products.run(c.address(), input, matrix, m);
-                }
-            });
-            return all / copies;
-        } finally {
-            for (DeviceBuffer w : weights) {
-                w.close();
+            double best = Double.MAX_VALUE;
+            String name = "";
+            for (TileProduct kernel : products.own(ElementFormat.HALF, false)) {
+                double seconds = kernel.suits(m) ? seconds(kernel, c, input, matrices, m) : Double.MAX_VALUE;
+                name = seconds < best ? kernel.name() : name;
+                best = Math.min(best, seconds);
             }
+            CublasLt.Product library = cublas == null ? null : cublas.product(HalfType.BF16, false, m, n, k);
+            double theirs = library == null
+                    ? Double.POSITIVE_INFINITY
+                    : seconds(new CublasProduct(library, m), c, input, matrices, m);
+            return new Product(best, name, theirs);
+        } finally {
+            weights.forEach(DeviceBuffer::close);
         }
     }
 
-    /** The products of a layer, for few and many rows. */
+    private double seconds(ProductKernel kernel, DeviceBuffer c, DeviceMatrix a, List<DeviceMatrix> weights, int m) {
+        return seconds(() -> weights.forEach(w -> kernel.launch(c.address(), a, w, m))) / weights.size();
+    }
+
+    /** The products of a layer, for few and many rows: against cuBLASLt if it is there, else against what the device can do. */
     void products(double bandwidth, double peak) {
         int[][] shapes = {{QKV, HIDDEN}, {HIDDEN, HIDDEN}, {2 * INTERMEDIATE, HIDDEN}, {HIDDEN, INTERMEDIATE}};
         for (int m : new int[] {1, 16, 64, 512, 4096}) {
@@ -124,16 +152,16 @@ final class CudaKernelBenchmark implements AutoCloseable {
                 int n = shape[0] / scale;
                 int k = shape[1] / scale;
                 int rows = Math.max(1, m / scale);
-                double seconds = product(rows, n, k);
+                Product product = product(rows, n, k);
                 double bytes = 2.0 * ((double) n * k + (double) rows * k + (double) rows * n);
                 double operations = 2.0 * rows * n * k;
                 double bound = Math.max(bytes / bandwidth, operations / peak);
                 CudaBenchmark.report(
-                        "product %d x %d x %d".formatted(rows, n, k),
-                        seconds * 1e3,
-                        "%.0f GB/s %.0f TFLOP/s".formatted(bytes / seconds / 1e9, operations / seconds / 1e12),
-                        bound / seconds,
-                        0.9);
+                        "product %d x %d x %d, %s".formatted(rows, n, k, product.kernel),
+                        product.ours * 1e3,
+                        "%.0f %% of the bound".formatted(100 * bound / product.ours),
+                        cublas == null ? bound / product.ours : product.theirs / product.ours,
+                        m <= 64 ? 1 : 0.9);
             }
         }
     }
@@ -178,6 +206,9 @@ final class CudaKernelBenchmark implements AutoCloseable {
 
     @Override
     public void close() {
+        if (cublas != null) {
+            cublas.close();
+        }
         context.close();
         host.close();
     }

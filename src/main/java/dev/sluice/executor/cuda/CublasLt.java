@@ -22,6 +22,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class CublasLt implements AutoCloseable {
 
+    /** What its makers advise for Hopper. */
+    static final long WORKSPACE_BYTES = 32 << 20;
+
     /** What the system's loader knows it by, the newest first. */
     static final List<String> LIBRARIES = List.of("libcublasLt.so.13", "libcublasLt.so.12");
 
@@ -56,7 +59,7 @@ final class CublasLt implements AutoCloseable {
     private final MemorySegment zero = arena.allocateFrom(JAVA_FLOAT, 0);
 
     /**
-     * @param workspaceBytes device memory that a product may use; taken here
+     * @param workspaceBytes device memory that a product may use, {@link #WORKSPACE_BYTES} for speed; taken here
      * @throws ExecutorException if the library does not work on this device
      */
     CublasLt(NativeLibrary library, CudaStream stream, long workspaceBytes) {

@@ -36,6 +36,11 @@ record CudaDevice(
         }
     }
 
+    /** Matrix products of four warps at a time are there in Hopper alone: what came later has other ones. */
+    boolean hasWgmma() {
+        return major == 9;
+    }
+
     /** For logs and health. */
     String describe() {
         return name + " (compute capability " + major + "." + minor + ", " + multiprocessors + " multiprocessors, "

@@ -48,6 +48,7 @@ public final class CudaExecutor implements ModelExecutor {
     private final DecodeGraphs graphs;
     private final CudaSampler sampler;
     private final TokenHistory history;
+    private final @Nullable CublasLt cublas;
     private final CudaStep[] steps = new CudaStep[2];
     private final long arena;
     private CudaTransfers transfers;
@@ -94,12 +95,15 @@ public final class CudaExecutor implements ModelExecutor {
         DeviceSlices countedSlices = new DeviceSlices(0);
         new Workspace(model, limits, blockSize, countedSlices);
         long blockBytes = CudaShapes.blockBytes(model, blockSize);
+        NativeLibrary cublasLibrary =
+                settings.measureProducts() && settings.cublas() ? NativeLibrary.first(CublasLt.LIBRARIES) : null;
+        long cublasBytes = cublasLibrary == null ? 0 : CublasLt.WORKSPACE_BYTES;
         MemoryPlan plan = new MemoryPlan(
                 device.memoryBytes(),
                 context.freeBytes(),
                 settings.memoryUtilization(),
                 counted.bytes(),
-                countedSlices.bytes(),
+                countedSlices.bytes() + cublasBytes,
                 blockBytes);
         KvLayout layout = plan.layout(settings.blocks(), blockSize);
         long held = (long) layout.usableBlocks() * blockSize;
@@ -129,7 +133,12 @@ public final class CudaExecutor implements ModelExecutor {
                 .address();
         new WeightUpload(stream, weights, type, new SystemClock()).run(table);
         uploadFrequencies(model);
-        forward = new CudaForward(model, placed, kernels, memory, stream, host, arena, blockSize);
+        MatrixProducts products = new MatrixProducts(kernels, stream, host);
+        forward = new CudaForward(model, placed, kernels, memory, stream, products, host, arena, blockSize);
+        cublas = cublasLibrary == null ? null : new CublasLt(cublasLibrary, stream, CublasLt.WORKSPACE_BYTES);
+        if (settings.measureProducts()) {
+            new ProductTuning(products, stream, type, cublas).run(forward.uses());
+        }
         graphs = new DecodeGraphs(limits, stream, forward);
         sampler = new CudaSampler(kernels, memory, stream, limits, model.vocabularySize(), host);
         history = new TokenHistory(stream, kernels, memory, limits.lines(), model.vocabularySize(), host);
@@ -284,6 +293,9 @@ public final class CudaExecutor implements ModelExecutor {
         }
         closed = true;
         transfers.close();
+        if (cublas != null) {
+            cublas.close();
+        }
         context.close();
         host.close();
     }

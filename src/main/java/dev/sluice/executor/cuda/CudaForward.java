@@ -2,6 +2,13 @@ package dev.sluice.executor.cuda;
 
 import dev.sluice.model.ModelSpec;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /**
  * The decoder: from the numbers of a pass on the device to logits. Only gives work to the stream: nothing here waits or
@@ -34,6 +41,7 @@ final class CudaForward {
             CudaKernels kernels,
             Workspace memory,
             CudaStream stream,
+            MatrixProducts products,
             Arena host,
             long arena,
             int blockSize) {
@@ -52,7 +60,27 @@ final class CudaForward {
                 host);
         arguments = new KernelArguments(host);
         inputs = new ProductInputs(spec, kernels, memory, stream, host);
-        products = new MatrixProducts(kernels, stream, host);
+        this.products = products;
+    }
+
+    /** Every kind of product that a pass computes. */
+    List<ProductTuning.Use> uses() {
+        List<ProductTuning.Use> uses = new ArrayList<>();
+        use(uses, memory.qkv, memory.normed, CudaWeights.Layer::qkv);
+        use(uses, memory.delta, memory.attended, CudaWeights.Layer::attentionOutput);
+        use(uses, memory.gateUp, memory.normed, CudaWeights.Layer::gateUp);
+        use(uses, memory.delta, memory.gated, CudaWeights.Layer::down);
+        uses.add(new ProductTuning.Use(memory.logits, memory.sampled, List.of(weights.head()), true));
+        return uses;
+    }
+
+    /** Layers may differ in format. */
+    private void use(
+            List<ProductTuning.Use> uses, long c, Activations a, Function<CudaWeights.Layer, DeviceMatrix> matrix) {
+        Map<ElementFormat, List<DeviceMatrix>> byFormat = Arrays.stream(weights.layers())
+                .map(matrix)
+                .collect(Collectors.groupingBy(DeviceMatrix::format, LinkedHashMap::new, Collectors.toList()));
+        byFormat.forEach((format, matrices) -> uses.add(new ProductTuning.Use(c, a.in(format), matrices, false)));
     }
 
     /**

@@ -1,9 +1,11 @@
 package dev.sluice.executor.cuda;
 
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** The kernels that one model needs, loaded onto the device: of its format, and of its size of heads. */
@@ -15,14 +17,8 @@ final class CudaKernels {
     private static final List<Integer> FP16_HEAD_DIMS = List.of(64, 128);
 
     // Dynamic shared memory as the kernels' own comments state it.
-    private static final int SKINNY_SHARED = 65_536;
-    private static final int SMALL_TILE_SHARED = 32_768;
-    private static final int LARGE_TILE_SHARED = 65_536;
     private static final int DECODE_SHARED_PER_ELEMENT = 768;
     private static final int PREFILL_SHARED_PER_ELEMENT = 768;
-
-    /** The matrix products for one format of operands and results, by the number of rows that they are for. */
-    record Products(CudaFunction skinny8, CudaFunction skinny16, CudaFunction smallTile, CudaFunction largeTile) {}
 
     /**
      * What writes rows in one format.
@@ -47,8 +43,8 @@ final class CudaKernels {
     final CudaFunction logprobs;
     final CudaFunction gatherBlocks;
     final CudaFunction scatterBlocks;
-    final Products logitProducts;
-    private final Map<ElementFormat, Products> products = new EnumMap<>(ElementFormat.class);
+    final List<TileProduct.Loaded> logitProducts;
+    private final Map<ElementFormat, List<TileProduct.Loaded>> products = new EnumMap<>(ElementFormat.class);
     private final Map<ElementFormat, RowKernels> rows = new EnumMap<>(ElementFormat.class);
 
     /**
@@ -82,24 +78,31 @@ final class CudaKernels {
         CudaModule copies = load(context, images, "copy_blocks");
         gatherBlocks = copies.function("gather_blocks", 0);
         scatterBlocks = copies.function("scatter_blocks", 0);
-        CudaModule skinny = load(context, images, "gemm_skinny");
-        CudaModule tiled = load(context, images, "gemm");
-        logitProducts = products(skinny, tiled, suffix + "_f32");
+        // One family for all numbers of rows: the other one adds in another order.
+        boolean wgmma = context.device().hasWgmma();
+        CudaModule tiled = load(context, images, wgmma ? "gemm_wgmma" : "gemm");
+        CudaModule skinny = wgmma ? tiled : load(context, images, "gemm_skinny");
+        logitProducts = products(wgmma, ElementFormat.HALF, skinny, tiled, suffix + "_f32");
         CudaModule norm = load(context, images, "rms_norm");
         CudaModule gate = load(context, images, "silu_mul");
         rows.put(ElementFormat.HALF, rows(norm, gate, suffix, null));
-        products.put(ElementFormat.HALF, products(skinny, tiled, suffix));
+        products.put(ElementFormat.HALF, products(wgmma, ElementFormat.HALF, skinny, tiled, suffix));
         if (linear.isScaled()) {
             String scaled = "_" + linear.label() + suffix;
             CudaModule quantise = load(context, images, "quantise_" + linear.label());
             rows.put(linear, rows(quantise, quantise, scaled, quantise.function("quantise_rows" + scaled, 0)));
-            CudaModule gemm = load(context, images, "gemm_" + linear.label());
-            products.put(linear, products(gemm, gemm, scaled));
+            CudaModule gemm = load(context, images, (wgmma ? "gemm_wgmma_" : "gemm_") + linear.label());
+            products.put(linear, products(wgmma, linear, gemm, gemm, scaled));
         }
     }
 
+    /** Those that there are products for. */
+    Set<ElementFormat> formats() {
+        return products.keySet();
+    }
+
     /** The products of operands of one format, with results of 16 bits. */
-    Products products(ElementFormat format) {
+    List<TileProduct.Loaded> products(ElementFormat format) {
         return Objects.requireNonNull(products.get(format));
     }
 
@@ -120,11 +123,24 @@ final class CudaKernels {
         return images.load(context, file);
     }
 
-    private static Products products(CudaModule skinny, CudaModule tiled, String suffix) {
-        return new Products(
-                skinny.function("gemm_skinny8" + suffix, SKINNY_SHARED),
-                skinny.function("gemm_skinny16" + suffix, SKINNY_SHARED),
-                tiled.function("gemm_64x64" + suffix, SMALL_TILE_SHARED),
-                tiled.function("gemm_128x128" + suffix, LARGE_TILE_SHARED));
+    /** @param skinny the module of kernels for few rows, if they are kernels of their own */
+    private static List<TileProduct.Loaded> products(
+            boolean wgmma, ElementFormat format, CudaModule skinny, CudaModule tiled, String suffix) {
+        List<TileProduct.Loaded> loaded = new ArrayList<>();
+        if (wgmma) {
+            load(tiled, format == ElementFormat.FP8 ? ProductTile.WGMMA_FP8 : ProductTile.WGMMA, suffix, loaded);
+        } else {
+            load(skinny, ProductTile.SKINNY, suffix, loaded);
+            load(tiled, ProductTile.TILED, suffix, loaded);
+        }
+        return List.copyOf(loaded);
+    }
+
+    private static void load(
+            CudaModule module, List<ProductTile> tiles, String suffix, List<TileProduct.Loaded> loaded) {
+        for (ProductTile tile : tiles) {
+            CudaFunction function = module.function("gemm_" + tile.name() + suffix, tile.sharedBytes());
+            loaded.add(new TileProduct.Loaded(tile, function));
+        }
     }
 }

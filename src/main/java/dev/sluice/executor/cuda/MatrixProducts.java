@@ -1,27 +1,54 @@
 package dev.sluice.executor.cuda;
 
-import dev.sluice.executor.cuda.CudaKernels.Products;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
- * C[M, N] = A[M, K] * W[N, K]^T by the kernel that is made for the format of A and W and for so many rows; a row has the same
- * bits from each kernel of a format.
+ * C[M, N] = A[M, K] * W[N, K]^T by one of the kernels for the formats of A, W and C: by the one that was measured to be the
+ * fastest for such weights and so many rows, else by rule.
  */
 final class MatrixProducts {
 
-    private static final int SKINNY_COLUMNS = 32; // of a block
-    private static final int SMALL_TILE = 64;
-    private static final int LARGE_TILE = 128;
-    private static final int LARGE_TILE_FROM = 256; // rows; below, small tiles keep more multiprocessors busy
+    /** Numbers of rows that are told apart: a choice is for all between the bucket before and its own number. */
+    private static final int[] BUCKETS = {
+        1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12_288,
+        16_384
+    };
 
-    private final CudaKernels kernels;
-    private final CudaStream stream;
-    private final KernelArguments arguments;
+    /** What was chosen for weights of one shape and results of one format. */
+    @SuppressWarnings("ArrayRecordComponent") // read in every step
+    private record Choice(
+            int n,
+            int k,
+            ElementFormat format,
+            boolean logits,
+            @Nullable ProductKernel[] kernels) {}
 
-    MatrixProducts(CudaKernels kernels, CudaStream stream, Arena arena) {
-        this.kernels = kernels;
-        this.stream = stream;
-        arguments = new KernelArguments(arena);
+    private final int multiprocessors;
+    private final Map<ElementFormat, List<TileProduct>> kernels = new EnumMap<>(ElementFormat.class);
+    private final List<TileProduct> logitKernels;
+    private final List<Choice> choices = new ArrayList<>();
+
+    MatrixProducts(CudaKernels loaded, CudaStream stream, Arena arena) {
+        multiprocessors = stream.context().device().multiprocessors();
+        KernelArguments arguments = new KernelArguments(arena);
+        TensorMaps maps = new TensorMaps(stream.context(), arena);
+        for (ElementFormat format : loaded.formats()) {
+            kernels.put(format, products(loaded.products(format), stream, arguments, maps));
+        }
+        logitKernels = products(loaded.logitProducts, stream, arguments, maps);
+    }
+
+    private static List<TileProduct> products(
+            List<TileProduct.Loaded> loaded, CudaStream stream, KernelArguments arguments, TensorMaps maps) {
+        return loaded.stream()
+                .map(kernel -> new TileProduct(kernel, stream, arguments, maps))
+                .toList();
     }
 
     /**
@@ -31,35 +58,91 @@ final class MatrixProducts {
      * @param a its first rows are multiplied
      */
     void run(long c, DeviceMatrix a, DeviceMatrix w, int rows) {
-        launch(kernels.products(w.format()), c, a, w, rows);
+        check(a, w);
+        kernel(w, rows, false).launch(c, a, w, rows);
     }
 
     /** Results in 32 bits, of operands of 16. */
     void logits(long c, DeviceMatrix a, DeviceMatrix w, int rows) {
-        launch(kernels.logitProducts, c, a, w, rows);
+        check(a, w);
+        kernel(w, rows, true).launch(c, a, w, rows);
     }
 
-    private void launch(Products products, long c, DeviceMatrix a, DeviceMatrix w, int m) {
+    private static void check(DeviceMatrix a, DeviceMatrix w) {
         if (a.format() != w.format() || a.columns() != w.columns()) {
             throw new IllegalArgumentException(a + " cannot be multiplied by " + w);
         }
-        int n = w.rows();
-        arguments.begin().add(c).add(a.address()).add(w.address());
-        if (w.format().isScaled()) {
-            arguments.add(a.scales()).add(w.scales());
-        }
-        arguments.add(m).add(n).add(w.columns());
-        if (m <= 16) {
-            CudaFunction kernel = m <= 8 ? products.skinny8() : products.skinny16();
-            stream.launch(kernel, Math.ceilDiv(n, SKINNY_COLUMNS), 1, 1, 128, arguments);
-        } else if (m < LARGE_TILE_FROM) {
-            stream.launch(products.smallTile(), tiles(m, n, SMALL_TILE), 1, 1, 128, arguments);
-        } else {
-            stream.launch(products.largeTile(), tiles(m, n, LARGE_TILE), 1, 1, 256, arguments);
-        }
     }
 
-    private static int tiles(int m, int n, int size) {
-        return Math.multiplyExact(Math.ceilDiv(m, size), Math.ceilDiv(n, size));
+    private ProductKernel kernel(DeviceMatrix w, int m, boolean logits) {
+        Choice choice = choice(w, logits);
+        ProductKernel chosen = choice == null ? null : choice.kernels[bucket(m)];
+        return chosen != null && chosen.suits(m) ? chosen : byRule(w, m, logits);
+    }
+
+    private @Nullable Choice choice(DeviceMatrix w, boolean logits) {
+        for (int i = 0; i < choices.size(); i++) {
+            Choice choice = choices.get(i);
+            if (choice.n == w.rows()
+                    && choice.k == w.columns()
+                    && choice.format == w.format()
+                    && choice.logits == logits) {
+                return choice;
+            }
+        }
+        return null;
+    }
+
+    private static int bucket(int m) {
+        int bucket = 0;
+        while (bucket < BUCKETS.length - 1 && BUCKETS[bucket] < m) {
+            bucket++;
+        }
+        return bucket;
+    }
+
+    /** The largest tile that still leaves a block to every multiprocessor, else the smallest. */
+    TileProduct byRule(DeviceMatrix w, int m, boolean logits) {
+        TileProduct best = null;
+        boolean bestFills = false;
+        for (TileProduct kernel : own(w.format(), logits)) {
+            if (!kernel.suits(m)) {
+                continue;
+            }
+            ProductTile tile = kernel.tile();
+            boolean fills = tile.tiles(m, w.rows()) >= multiprocessors;
+            boolean better = best == null
+                    || (fills
+                            ? !bestFills || tile.area() > best.tile().area()
+                            : !bestFills && tile.area() < best.tile().area());
+            if (better) {
+                best = kernel;
+                bestFills = fills;
+            }
+        }
+        if (best == null) {
+            throw new IllegalArgumentException("no kernel for " + m + " rows");
+        }
+        return best;
+    }
+
+    /** Our own kernels for such operands and results. */
+    List<TileProduct> own(ElementFormat format, boolean logits) {
+        return logits ? logitKernels : kernels.getOrDefault(format, List.of());
+    }
+
+    /** The numbers of rows that choices are made for, up to the first that is enough for so many. */
+    static int[] buckets(int rowsMax) {
+        return Arrays.copyOf(BUCKETS, bucket(rowsMax) + 1);
+    }
+
+    /** From now on this kernel serves such weights, for the rows of one bucket. */
+    void choose(DeviceMatrix w, boolean logits, int bucketRows, ProductKernel kernel) {
+        Choice choice = choice(w, logits);
+        if (choice == null) {
+            choice = new Choice(w.rows(), w.columns(), w.format(), logits, new ProductKernel[BUCKETS.length]);
+            choices.add(choice);
+        }
+        choice.kernels[bucket(bucketRows)] = kernel;
     }
 }

@@ -28,7 +28,8 @@ class KernelImagesTest {
 
     private static final Function<String, byte @Nullable []> PACKED = file -> new byte[64];
     private static final Function<String, byte @Nullable []> NOTHING = file -> null;
-    private static final CudaSettings SETTINGS = new CudaSettings(0, 256, 64, 12, 16, 60, 0.9, CudaSettings.QuantizationChoice.AUTO);
+    private static final CudaSettings SETTINGS =
+            new CudaSettings(0, 256, 64, 12, 16, 60, 0.9, CudaSettings.QuantizationChoice.AUTO);
     private static final List<String> NO_COMPILER = List.of("libno-such-nvrtc.so", "libno-such-nvrtc.so.13");
 
     @TempDir
