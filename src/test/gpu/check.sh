@@ -40,7 +40,8 @@ grep -q '^No GPU' "$RESULTS/gpu.txt" && exit 3
 run kernels junit --include-package=dev.sluice.executor.cuda --include-classname='.*Emulated.*Test' \
   --scan-classpath=target/test-classes
 run contract junit --select-class=dev.sluice.executor.cuda.CudaExecutorContractTest
-run golden junit --select-class=dev.sluice.executor.cuda.CudaGoldenTest
+run golden junit --select-class=dev.sluice.executor.cuda.CudaGoldenTest \
+  --select-class=dev.sluice.executor.cuda.CudaQuantizationTest
 run executor junit --select-class=dev.sluice.executor.cuda.CudaExecutorTest \
   --select-class=dev.sluice.executor.cuda.CudaTransfersTest
 if command -v compute-sanitizer > /dev/null; then

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.testkit.ModelFixtures;
+import dev.sluice.testkit.QuantizedCheckpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -223,6 +224,9 @@ class ModelConfigReaderTest {
                 "\"group_size\": null | \"group_size\": 32 | weights.group_size",
                 "\"actorder\": null | \"actorder\": \"group\" | weights.actorder",
                 "\"input_activations\": null | \"input_activations\": {\"num_bits\": 8} | input_activations",
+                "\"input_activations\": null | \"input_activations\": true | input_activations",
+                "\"int-quantized\" | \"float-quantized\" | weights.type",
+                "\"output_activations\": null | \"output_activations\": {\"num_bits\": 8} | output_activations",
                 "\"Linear\" | \"re:.*(a+)+$\" | targets",
                 "\"kv_cache_scheme\": null | \"kv_cache_scheme\": {\"num_bits\": 8} | kv_cache_scheme",
                 "\"config_groups\": { | \"config_groups\": {\"group_1\": {}, | config_groups",
@@ -235,6 +239,56 @@ class ModelConfigReaderTest {
                 .isInstanceOf(ModelFormatException.class)
                 .hasMessageContaining("config.json: quantization_config.")
                 .hasMessageContaining(key);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"I8, true, INT8_DYNAMIC", "I8, false, INT8", "F8_E4M3, true, FP8_DYNAMIC", "F8_E4M3, false, FP8"})
+    void quantizationsAreToldApart(DataType type, boolean dynamic, Quantization expected) {
+        ModelSpec spec = quantized(QuantizedCheckpoint.config(type, dynamic)).spec();
+        assertThat(spec.quantization()).isEqualTo(expected);
+        assertThat(spec.quantization().weights()).isEqualTo(type);
+        assertThat(spec.quantization().hasDynamicInputs()).isEqualTo(dynamic);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "\"dynamic\": true | \"dynamic\": false | input_activations.dynamic is false, but only true is served",
+                "\"dynamic\": true | \"dynamic\": \"local\" | input_activations.dynamic is \"\\\"local\\\"\"",
+                "\"dynamic\": false | \"dynamic\": true | weights.dynamic is true, but a scale computed while running",
+                "\"token\" | \"tensor\" | input_activations.strategy is \"\\\"tensor\\\"\", but only token is served",
+                "\"channel\" | \"tensor\" | weights.strategy",
+                "\"channel\" | \"block\" | weights.strategy",
+                "\"float\" | \"int\" | weights.type",
+                "\"symmetric\": true | \"symmetric\": false | weights.symmetric",
+                "\"group_size\": null | \"group_size\": 128 | weights.group_size",
+                "float-quantized | naive-quantized | format is \"naive-quantized\", but only int-quantized and float-quantized",
+            })
+    void inputsThatAreNotServedAreRefusedByName(String text, String by, String reason) {
+        String config = QuantizedCheckpoint.config(DataType.F8_E4M3, true);
+        assertThat(config).contains(text);
+        assertThatThrownBy(() -> quantized(config.replaceFirst(text, by)))
+                .isInstanceOf(ModelFormatException.class)
+                .hasMessageStartingWith("config.json: quantization_config.")
+                .hasMessageContaining(reason);
+    }
+
+    /** Weights and inputs agree. */
+    @ParameterizedTest
+    @ValueSource(strings = {"\"type\": \"int\"", "\"num_bits\": 4", "\"symmetric\": false", "\"group_size\": 32"})
+    void inputsOfAnotherKindThanTheWeightsAreRefused(String other) {
+        String config = QuantizedCheckpoint.config(DataType.F8_E4M3, true);
+        String key = other.substring(0, other.indexOf(':'));
+        int inputs = config.indexOf("input_activations");
+        String changed = config.substring(inputs).replaceFirst(key + ": [^,]*", other);
+        assertThatThrownBy(() -> quantized(config.substring(0, inputs) + changed))
+                .isInstanceOf(ModelFormatException.class)
+                .hasMessageContaining("input_activations." + key.replace("\"", "") + " is ");
+    }
+
+    private static ModelConfig quantized(String section) {
+        return llama("," + section.strip().replaceFirst(",$", ""));
     }
 
     @ParameterizedTest

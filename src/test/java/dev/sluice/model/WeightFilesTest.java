@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sluice.testkit.ModelFixtures;
 import dev.sluice.testkit.ModelFixturesWeights;
 import dev.sluice.testkit.ModelFixturesWeights.Stored;
+import dev.sluice.testkit.QuantizedCheckpoint;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -95,6 +96,33 @@ class WeightFilesTest {
         ModelDirectory.open(directory, false).close();
         tensors.put(NORM, Stored.zeros("I8", 1, 64));
         assertRefused("Tensor \"model.norm.weight\" is of type I8");
+    }
+
+    @Test
+    void fp8NeedsAModelThatIsQuantizedToIt() throws IOException {
+        tensors.put(LINEAR, Stored.zeros("F8_E4M3", 1, 128, 64));
+        tensors.put(LINEAR + "_scale", Stored.zeros("F32", 4, 128, 1));
+        assertRefused("is of type F8_E4M3, but must be F32, F16 or BF16.");
+        addQuantization(); // to int8
+        assertRefused("is of type F8_E4M3, but must be F32, F16 or BF16, or I8 if it is the weight of a linear layer.");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"I8", "F8_E4M3"})
+    void quantizedCheckpointHasItsTypeAndItsScales(DataType type) {
+        QuantizedCheckpoint.write(directory, type, true, name -> !name.contains("o_proj"));
+        try (Model model = ModelDirectory.open(directory, false)) {
+            assertThat(Objects.requireNonNull(model.weights().find(LINEAR)).type())
+                    .isEqualTo(type);
+            assertThat(model.weights().names())
+                    .contains(LINEAR + "_scale")
+                    .noneMatch(name -> name.endsWith("o_proj.weight_scale"));
+        }
+        tensors = ModelFixturesWeights.load(directory);
+        tensors.put(LINEAR + "_scale", Stored.zeros(type.name(), 1, 128, 1));
+        assertRefused("\"" + LINEAR + "_scale\" is of type " + type);
+        tensors.remove(LINEAR + "_scale");
+        assertRefused("\"" + LINEAR + "_scale\" is missing.");
     }
 
     @Test

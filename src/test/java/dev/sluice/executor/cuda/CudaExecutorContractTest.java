@@ -11,10 +11,12 @@ import dev.sluice.testkit.ModelFixturesWeights.Stored;
 import dev.sluice.testkit.PlanDriver;
 import dev.sluice.testkit.PlanDriver.Run;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SequencedMap;
 import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.condition.EnabledIf;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The CUDA executor keeps the contract on whatever GPU there is: the machine's, or the emulated one. */
@@ -27,12 +29,14 @@ class CudaExecutorContractTest {
 
         private final String name;
         private final int broken;
+        private final QuantizationChoice quantization;
         private int opened;
 
         /** @param broken a token that the golden prompts and answers do not contain; its embedding is not a number */
-        OnTinyModel(String name, int broken) {
+        OnTinyModel(String name, int broken, QuantizationChoice quantization) {
             this.name = name;
             this.broken = broken;
+            this.quantization = quantization;
         }
 
         private GoldenModel golden() {
@@ -52,10 +56,13 @@ class CudaExecutorContractTest {
         protected ModelExecutor open() {
             TestGpu gpu = TestGpu.fresh();
             assumeTrue(gpu != null, TestGpu.MISSING);
+            if (gpu.fake() != null) {
+                gpu.fake().capability(90);
+            }
             try (GoldenModel golden = golden()) {
                 // 32 rows and 3 answers at once: larger steps are computed in several passes
                 CudaSettings settings = new CudaSettings(
-                        0, CONTEXT, 32, 3, LAYOUT.blockSize(), LAYOUT.usableBlocks(), 0.9, QuantizationChoice.AUTO);
+                        0, CONTEXT, 32, 3, LAYOUT.blockSize(), LAYOUT.usableBlocks(), 0.9, quantization);
                 return gpu.open(golden.model(), settings);
             }
         }
@@ -80,14 +87,58 @@ class CudaExecutorContractTest {
     @Nested
     class WithFullAttention extends OnTinyModel {
         WithFullAttention() {
-            super("llama-rope-llama3", 252);
+            super("llama-rope-llama3", 252, QuantizationChoice.AUTO);
         }
     }
 
     @Nested
     class WithASlidingWindow extends OnTinyModel {
         WithASlidingWindow() {
-            super("mistral-sliding-window", 255);
+            super("mistral-sliding-window", 255, QuantizationChoice.AUTO);
         }
+    }
+
+    /** What is known of these models is what they say alone, each prompt in one piece: other tests say whether it is right. */
+    abstract static class Quantized extends OnTinyModel {
+
+        Quantized(String name, int broken, QuantizationChoice quantization) {
+            super(name, broken, quantization);
+        }
+
+        @Override
+        protected List<Known> known() {
+            List<Known> known = new ArrayList<>();
+            try (ModelExecutor executor = open()) {
+                PlanDriver driver = new PlanDriver(executor);
+                for (Known one : super.known()) {
+                    Run run = driver.start(one.prompt());
+                    driver.generate(one.greedy().length, LAYOUT.usableBlocks() * LAYOUT.blockSize(), run);
+                    known.add(new Known(one.prompt(), run.output()));
+                    driver.release(run);
+                }
+            }
+            return known;
+        }
+    }
+
+    @Nested
+    @EnabledIf("dev.sluice.executor.cuda.CudaExecutorContractTest#everyFormat")
+    class InInt8 extends Quantized {
+        InInt8() {
+            super("llama-rope-llama3", 252, QuantizationChoice.INT8);
+        }
+    }
+
+    @Nested
+    @EnabledIf("dev.sluice.executor.cuda.CudaExecutorContractTest#everyFormat")
+    class InFp8 extends Quantized {
+        InFp8() {
+            super("mistral-sliding-window", 255, QuantizationChoice.FP8);
+        }
+    }
+
+    /** The emulated GPU takes minutes for all; {@code -Dcontract.formats=true} has it do so. */
+    static boolean everyFormat() {
+        return TestGpu.isReal() || Boolean.getBoolean("contract.formats");
     }
 }
