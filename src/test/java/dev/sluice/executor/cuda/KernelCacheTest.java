@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -84,6 +85,23 @@ class KernelCacheTest {
                 .isEqualTo("A compiled kernel in " + directory + " is damaged and will be compiled again");
         cache.put(KEY, IMAGE);
         assertThat(cache.get(KEY)).isEqualTo(IMAGE);
+    }
+
+    @Test
+    void anEntryIsWholeWhileOthersWriteIt() {
+        byte[] image = new byte[1 << 20];
+        new KernelCache(directory).put(KEY, image);
+        CompletableFuture<Void> writing = CompletableFuture.runAsync(() -> {
+            KernelCache other = new KernelCache(directory);
+            for (int i = 0; i < 100; i++) {
+                other.put(KEY, image);
+            }
+        });
+        KernelCache cache = new KernelCache(directory);
+        do {
+            assertThat(cache.get(KEY)).isEqualTo(image);
+        } while (!writing.isDone());
+        writing.join();
     }
 
     @Test
