@@ -19,7 +19,7 @@ enum { HANDLES = 1 << 16, LOG_BYTES = 1 << 16, ARGUMENTS = 32, NAME = 64, MAP_BY
 typedef struct { _Alignas(64) unsigned char bytes[MAP_BYTES]; } Argument;
 typedef struct { char kernel[NAME]; unsigned grid[3], block, shared; Argument arguments[ARGUMENTS]; } Launch;
 typedef struct { void *target; const void *source; size_t bytes; int fill; unsigned char value; Launch *launch; } Op;
-typedef struct { int kind, alive, capturing; size_t bytes; int op_count; Op *ops; char name[NAME]; } Handle;
+typedef struct { int kind, alive, capturing, launches; size_t bytes; int op_count; Op *ops; char name[NAME]; } Handle;
 typedef struct { Handle *module; char name[NAME]; } Function;
 typedef const char *(*Emulate)(const char *, unsigned, unsigned, unsigned, unsigned, unsigned, void **);
 
@@ -39,6 +39,7 @@ static int function_count;
 static Emulate emulate;
 static int capability = 90;
 static int sticky;
+static int launches; /* the device's clock: a millisecond each */
 
 /* ---- what tests ask and tell ---- */
 
@@ -316,6 +317,7 @@ int cuMemcpyBatchAsync_v2(uint64_t *targets, uint64_t *sources, size_t *sizes, s
 int cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *address, const uint64_t *sizes, const uint64_t *strides,
                            const uint32_t *box, const uint32_t *steps, int interleave, int swizzle, int promotion, int fill) {
     (void)promotion;
+    called("cuTensorMapEncodeTiled", "");
     uint64_t element = type == 0 ? 1 : 2;
     if (type > 1 || rank != 2 || (uintptr_t)map % 64 || (uintptr_t)address % 16 || !address || strides[0] % 16
         || strides[0] < sizes[0] * element || !sizes[0] || !sizes[1] || box[0] * element != 128 || box[1] < 1 || box[1] > 256
@@ -355,14 +357,23 @@ int cuEventCreate(void **event, unsigned flags) { (void)flags; IN_CONTEXT("cuEve
 int cuEventDestroy_v2(void *event) { IN_CONTEXT("cuEventDestroy", ""); return destroy(event, EVENT); }
 int cuEventRecord(void *event, void *stream) {
     IN_CONTEXT("cuEventRecord", "");
-    return find(stream, STREAM) && find(event, EVENT) ? OK : INVALID_HANDLE;
+    Handle *found = find(event, EVENT);
+    if (!found || !find(stream, STREAM)) {
+        return INVALID_HANDLE;
+    }
+    found->launches = launches;
+    return OK;
 }
 int cuEventQuery(void *event) { IN_CONTEXT("cuEventQuery", ""); return poll(event, EVENT); }
 int cuEventSynchronize(void *event) { IN_CONTEXT("cuEventSynchronize", ""); return find(event, EVENT) ? OK : INVALID_HANDLE; }
 int cuEventElapsedTime(float *millis, void *start, void *end) {
     IN_CONTEXT("cuEventElapsedTime", "");
-    *millis = 1.5f;
-    return find(start, EVENT) && find(end, EVENT) ? OK : INVALID_HANDLE;
+    Handle *first = find(start, EVENT), *last = find(end, EVENT);
+    if (!first || !last) {
+        return INVALID_HANDLE;
+    }
+    *millis = 1.5f + (float)(last->launches - first->launches);
+    return OK;
 }
 int cuStreamBeginCapture_v2(void *stream, int mode) {
     (void)mode;
@@ -464,6 +475,7 @@ static int launch_kernel(void *function, unsigned gx, unsigned gy, unsigned gz, 
     if (!gx || !gy || !gz || !launch.block || gy > 65535 || gz > 65535 || launch.block > 1024) {
         return INVALID_VALUE;
     }
+    launches++;
     Op op = {.launch = aligned_alloc(_Alignof(Launch), sizeof launch)};
     *op.launch = launch;
     int code = give(stream, op);

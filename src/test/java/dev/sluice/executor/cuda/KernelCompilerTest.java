@@ -59,7 +59,7 @@ class KernelCompilerTest {
         assertThat(text(image)).startsWith("cubin of embed.cu --gpu-architecture=sm_80 --std=c++17 ");
         assertThat(fake.log().stream().filter(call -> !call.equals("nvrtcVersion")))
                 .containsExactly(
-                        "nvrtcCreateProgram embed.cu types.cuh",
+                        "nvrtcCreateProgram embed.cu grid.cuh types.cuh",
                         "nvrtcCompileProgram --gpu-architecture=sm_80 --std=c++17",
                         "nvrtcGetCUBINSize",
                         "nvrtcGetCUBIN",
@@ -71,7 +71,7 @@ class KernelCompilerTest {
     void headersOfHeadersTravelTooAndThoseOfTheEmulationDoNot() {
         KernelSource source = KernelSource.read("quantise_int8");
         assertThat(source.headers().keySet())
-                .containsExactly("gate.cuh", "normalize.cuh", "quantise.cuh", "reduce.cuh", "types.cuh");
+                .containsExactly("gate.cuh", "grid.cuh", "normalize.cuh", "quantise.cuh", "reduce.cuh", "types.cuh");
         assertThat(source.headers().get("types.cuh")).contains("#include \"emulated_gpu.h\"");
         assertThatThrownBy(() -> KernelSource.read("no_such")).hasMessage("this jar has no kernel file no_such.cu");
     }
