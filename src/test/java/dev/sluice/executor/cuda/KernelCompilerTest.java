@@ -9,12 +9,16 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
-import java.util.concurrent.CompletableFuture;
-import java.util.stream.IntStream;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -47,6 +51,12 @@ class KernelCompilerTest {
 
     private KernelCompiler compiler(String architecture, int driver) {
         return new KernelCompiler(opened(), new KernelCache(directory), architecture, driver, new SystemClock());
+    }
+
+    private List<Path> entries() throws IOException {
+        try (Stream<Path> entries = Files.list(directory)) {
+            return entries.toList();
+        }
     }
 
     private static String text(byte[] image) {
@@ -165,26 +175,24 @@ class KernelCompilerTest {
     }
 
     @Test
-    void startsAtTheSameTimeDoNotDisturbEachOther() throws IOException {
+    void startsAtTheSameTimeDoNotDisturbEachOther() throws Exception {
         List<String> files = List.of("embed", "silu_mul", "rms_norm");
         Map<String, byte[]> expected = new TreeMap<>();
         files.forEach(file -> expected.put(file, compiler("sm_80", DRIVER).image(file)));
-        for (int round = 0; round < 20; round++) {
-            try (var entries = Files.list(directory)) {
-                for (Path entry : entries.toList()) {
+        Callable<Void> start = () -> {
+            KernelCompiler compiler = compiler("sm_80", DRIVER);
+            files.forEach(file -> assertThat(compiler.image(file)).as(file).isEqualTo(expected.get(file)));
+            return null;
+        };
+        try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
+            for (int round = 0; round < 20; round++) {
+                for (Path entry : entries()) {
                     Files.delete(entry);
                 }
-            }
-            List<CompletableFuture<Void>> starts = IntStream.range(0, 4)
-                    .mapToObj(start -> CompletableFuture.runAsync(() -> {
-                        KernelCompiler compiler = compiler("sm_80", DRIVER);
-                        files.forEach(file ->
-                                assertThat(compiler.image(file)).as(file).isEqualTo(expected.get(file)));
-                    }))
-                    .toList();
-            starts.forEach(CompletableFuture::join);
-            try (var entries = Files.list(directory)) {
-                assertThat(entries).as("entries, and nothing half-made").hasSize(files.size());
+                for (Future<Void> started : threads.invokeAll(Collections.nCopies(4, start))) {
+                    started.get();
+                }
+                assertThat(entries()).as("entries, and nothing half-made").hasSize(files.size());
             }
         }
         assertThat(fake.live()).isZero();
