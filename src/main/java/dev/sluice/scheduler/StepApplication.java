@@ -35,14 +35,21 @@ final class StepApplication {
         this.vocabularySize = vocabularySize;
     }
 
-    void apply(Batch batch, StepPlan plan, StepResult result, long startNanos, long nowNanos) {
+    void apply(Step step, StepResult result, long nowNanos) {
+        Batch batch = step.batch;
+        StepPlan plan = step.plan;
+        int sequences = 0;
         int promptTokens = 0;
         int outputTokens = 0;
         for (int i = 0; i < plan.size(); i++) {
+            if (batch.isWasted(i)) {
+                continue;
+            }
+            sequences++;
             ScheduledSequence line = plan.get(i);
             promptTokens += Math.max(0, Math.min(line.start + line.count, line.promptLength) - line.start);
             Sequence sequence = batch.get(i);
-            if (sequence.isFinished() || sequence.scheduled == 0) {
+            if (sequence.isFinished() || batch.count(i) == 0) {
                 continue; // computed from blocks that were not loaded, or that another one was to compute and did not
             }
             String failure = result.failure(i);
@@ -58,7 +65,9 @@ final class StepApplication {
                 }
             }
         }
-        listener.onStep(plan.size(), promptTokens, outputTokens, nowNanos - startNanos);
+        if (sequences > 0) {
+            listener.onStep(sequences, promptTokens, outputTokens, nowNanos - step.startNanos);
+        }
     }
 
     private void accept(Sequence sequence, int token, StepResult result, int index, long nowNanos) {

@@ -67,7 +67,7 @@ final class CudaForward {
         int hidden = spec.hiddenSize();
         int queries = spec.heads() * spec.headDim();
         int inner = spec.intermediateSize();
-        embed(memory.residual, weights.embedding(), at(pass.ids()), rows, spec.vocabularySize());
+        embed(memory.residual, weights.embedding(), at(pass.ids()), memory.results, rows, spec.vocabularySize());
         for (int i = 0; i < weights.layers().length; i++) {
             CudaWeights.Layer layer = weights.layers()[i];
             if (i == 0) {
@@ -96,7 +96,7 @@ final class CudaForward {
         }
         if (samples > 0) {
             addAndNormalize(weights.norm(), rows);
-            embed(memory.sampled, memory.normed, at(pass.sampledRows()), samples, rows);
+            embed(memory.sampled, memory.normed, at(pass.sampledRows()), 0, samples, rows);
             products.run(
                     kernels.logitProducts,
                     memory.logits,
@@ -112,9 +112,10 @@ final class CudaForward {
         return memory.metadata + (long) index * Integer.BYTES;
     }
 
-    /** Rows of a matrix by their numbers: of the embedding by token, or of the hidden state. */
-    private void embed(long out, long table, long ids, int count, int tableRows) {
-        arguments.begin().add(out).add(table).add(ids).add(spec.hiddenSize()).add(tableRows);
+    /** Rows of a matrix by their numbers: of the embedding by token, known or just sampled, or of the hidden state. */
+    private void embed(long out, long table, long ids, long sampled, int count, int tableRows) {
+        arguments.begin().add(out).add(table).add(ids).add(sampled);
+        arguments.add(spec.hiddenSize()).add(tableRows);
         stream.launch(kernels.embed, count, 1, 1, EMBED_THREADS, arguments);
     }
 
