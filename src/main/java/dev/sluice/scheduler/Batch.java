@@ -12,6 +12,8 @@ import org.jspecify.annotations.Nullable;
 /** What the planner decided for one step, before and after it becomes a work order. Reused from step to step. */
 final class Batch implements StepView {
 
+    private static final int NOTHING_REGISTERED = Integer.MAX_VALUE;
+
     private final List<Sequence> scheduled = new ArrayList<>();
     private final List<ScheduledSequence.Kind> kinds = new ArrayList<>();
     private final List<Sequence> preempted = new ArrayList<>();
@@ -36,8 +38,8 @@ final class Batch implements StepView {
     }
 
     /** As above for one token more than is known: the one that the given line of the step before is about to yield. */
-    void addAwaiting(Sequence sequence, int line, int registered) {
-        add(sequence, 1, ScheduledSequence.Kind.RUNNING, registered, line);
+    void addAwaiting(Sequence sequence, int line) {
+        add(sequence, 1, ScheduledSequence.Kind.RUNNING, NOTHING_REGISTERED, line);
     }
 
     private void add(Sequence sequence, int count, ScheduledSequence.Kind kind, int registered, int line) {
@@ -108,13 +110,19 @@ final class Batch implements StepView {
         counts[index] = 0;
     }
 
+    /** The first block that the line may have registered. */
     int registeredBefore(int index) {
         return registeredBefore[index];
     }
 
+    /** True if the line was planned ahead: then what it computes is registered with its result, since its id was not known. */
+    boolean isAhead(int index) {
+        return awaited[index] != ScheduledSequence.NOTHING;
+    }
+
     /** True if the line was planned ahead for a sequence that has ended, or lost its blocks, since then. */
     boolean isWasted(int index) {
-        return awaited[index] != ScheduledSequence.NOTHING && scheduled.get(index).state != Sequence.State.RUNNING;
+        return isAhead(index) && scheduled.get(index).state != Sequence.State.RUNNING;
     }
 
     /** True if nobody waits for any line any more. */
@@ -132,7 +140,7 @@ final class Batch implements StepView {
         for (int i = 0; i < scheduled.size(); i++) {
             Sequence sequence = scheduled.get(i);
             ScheduledSequence line = plan.add(counts[i]);
-            boolean ahead = awaited[i] != ScheduledSequence.NOTHING;
+            boolean ahead = isAhead(i);
             line.sequence = sequence.sequence();
             line.kind = kinds.get(i);
             line.sampling = sequence.request().sampling();

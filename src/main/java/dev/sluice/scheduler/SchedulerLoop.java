@@ -71,6 +71,7 @@ public final class SchedulerLoop {
         ending = new SequenceEnding(cache, connector, loads, this.listener, waiting, running, live, planner::sendBack);
         sessions = new StreamingSessions(settings.contextLength(), check, waiting, running, ending, hasher);
         application = new StepApplication(
+                cache,
                 hasher,
                 this.listener,
                 ending,

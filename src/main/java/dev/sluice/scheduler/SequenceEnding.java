@@ -67,7 +67,7 @@ final class SequenceEnding {
         fail(batch.get(index), FailureKind.INTERNAL, message);
     }
 
-    /** Takes back what the step has added, and with it what a step planned after it has. */
+    /** Takes back what the step has added; one begun after it, whose line is void now, has registered nothing. */
     private void takeBackStep(Batch batch, int index) {
         Sequence sequence = batch.get(index);
         loads.notComputed(sequence.table(), batch.registeredBefore(index));

@@ -96,13 +96,12 @@ final class StepAhead {
 
     private void add(Batch current, int line, Batch batch) {
         Sequence sequence = current.get(line);
-        int registered = sequence.table().registered();
-        if (!cache.allocate(sequence.table(), sequence.computed + 1, sequence.tokenCount(), Headroom.NONE)) {
+        if (!cache.allocate(sequence.table(), sequence.computed + 1, 0, Headroom.NONE)) {
             throw new IllegalStateException("a block that was counted as free is not");
         }
         // Of one that was just admitted, what it found may be computed by the running step too.
         sequence.unsettled =
                 current.kind(line) == ScheduledSequence.Kind.RUNNING ? current.count(line) : sequence.computed;
-        batch.addAwaiting(sequence, line, registered);
+        batch.addAwaiting(sequence, line);
     }
 }

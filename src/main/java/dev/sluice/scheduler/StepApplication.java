@@ -4,6 +4,7 @@ import dev.sluice.executor.ScheduledSequence;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
 import dev.sluice.kv.BlockHasher;
+import dev.sluice.kv.KvCache;
 import dev.sluice.request.FailureKind;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
@@ -13,6 +14,7 @@ import dev.sluice.request.TokenEvent;
 /** Turns a step's result into tokens, records and ends. */
 final class StepApplication {
 
+    private final KvCache cache;
     private final BlockHasher hasher;
     private final LifecycleListener listener;
     private final SequenceEnding ending;
@@ -21,12 +23,14 @@ final class StepApplication {
     private final int vocabularySize;
 
     StepApplication(
+            KvCache cache,
             BlockHasher hasher,
             LifecycleListener listener,
             SequenceEnding ending,
             StreamingSessions sessions,
             int contextLength,
             int vocabularySize) {
+        this.cache = cache;
         this.hasher = hasher;
         this.listener = listener;
         this.ending = ending;
@@ -60,6 +64,9 @@ final class StepApplication {
                 if (token < 0 || token >= vocabularySize) {
                     ending.failAlone(batch, i, "the model yielded no valid token");
                 } else {
+                    if (batch.isAhead(i)) {
+                        cache.registerComputed(sequence.table(), sequence.computedTokens());
+                    }
                     outputTokens++;
                     accept(sequence, token, result, i, nowNanos);
                 }
