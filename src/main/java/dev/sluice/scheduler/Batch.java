@@ -21,6 +21,7 @@ final class Batch implements StepView {
     private int[] counts = new int[16];
     private int[] registeredBefore = new int[16];
     private int[] awaited = new int[16];
+    private boolean loads;
 
     void clear() {
         for (int i = 0; i < scheduled.size(); i++) {
@@ -30,6 +31,7 @@ final class Batch implements StepView {
         kinds.clear();
         preempted.clear();
         firstScheduled.clear();
+        loads = false;
     }
 
     /** @param registered registered blocks before the step: what it adds is taken back from here */
@@ -70,6 +72,15 @@ final class Batch implements StepView {
         System.arraycopy(awaited, index + 1, awaited, index, left);
         scheduled.remove(index).scheduled = 0;
         kinds.remove(index);
+    }
+
+    /** A part of what the step builds on is loaded with it, and may turn out not to have arrived. */
+    void addLoad() {
+        loads = true;
+    }
+
+    boolean loads() {
+        return loads;
     }
 
     void addPreempted(Sequence sequence) {

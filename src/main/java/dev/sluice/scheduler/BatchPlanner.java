@@ -199,6 +199,9 @@ final class BatchPlanner {
         if (sequence.timeline().scheduledNanos == RequestTimeline.NEVER) {
             batch.addFirstScheduled(sequence);
         }
+        if (external > 0) {
+            batch.addLoad();
+        }
         budget -= count;
         return true;
     }

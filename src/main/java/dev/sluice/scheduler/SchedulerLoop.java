@@ -21,6 +21,9 @@ import java.util.Map;
  *
  * <p>All state of all requests is owned by whoever calls {@link #runOnce}: one thread in production, the test itself in
  * a simulation. Time comes from the clock and work from the inbox, so the same inputs give the same schedule.
+ *
+ * <p>While nothing but the next token of each sequence is due, a step is begun before the one before it is over. Between
+ * two turns such a step may be under way; whatever looks at books or blocks as a whole waits for it first.
  */
 public final class SchedulerLoop {
 
@@ -301,7 +304,7 @@ public final class SchedulerLoop {
         for (Sequence sequence : List.copyOf(live.values())) {
             ending.fail(sequence, kind, message);
         }
-        finishAhead();
+        runner.abandon();
         snapshot = takeSnapshot();
     }
 

@@ -47,7 +47,7 @@ final class StepAhead {
      * @return false, with nothing changed, if that step cannot be planned yet, or would be empty
      */
     boolean plan(Step current, Batch batch) {
-        if (!enabled || !current.runs() || !current.plan.transfers().loads().isEmpty() || loads.isLoading()) {
+        if (!enabled || !current.runs() || current.batch.loads() || loads.isLoading()) {
             return false;
         }
         int lines = countLines(current);

@@ -91,8 +91,9 @@ final class StepRunner {
 
     /** As {@link #submit}, while the step before runs. */
     void submitAhead() {
-        ahead = spare;
+        Step step = spare;
         submit();
+        ahead = step;
     }
 
     private void start(Step step) {
@@ -160,15 +161,21 @@ final class StepRunner {
         return 1;
     }
 
-    /** Waits for what is under way, whatever becomes of it. */
+    /** Waits for whatever is under way, in the order of its submission; nobody wants to know the outcome any more. */
     void abandon() {
-        Step step = takeAhead();
+        ahead = null;
+        abandon(spare);
+        abandon(other);
+    }
+
+    private static void abandon(Step step) {
         try {
-            if (step != null) {
+            if (step.runs()) {
                 step.join();
             }
         } catch (RuntimeException e) {
-            LOG.warn("The last step did not end: {}", e.getMessage());
+            LOG.warn("Step {} was abandoned, and failed: {}", step.plan.step(), e.getMessage());
         }
+        step.batch.clear();
     }
 }

@@ -299,13 +299,17 @@ class StepAheadScenariosTest {
     }
 
     @Test
-    void whoFoundNoRoomInAStepIsNotLeftOutForEver() {
-        Bench bench = Bench.simulated(4, 64, s -> s.overlap(true).budget(8).maxSequences(4));
-        bench.add("a", bench.distinctPrompt(5), 30);
-        bench.add("b", bench.distinctPrompt(11), 30);
-        bench.runToEnd();
-        assertThat(bench.orders.subList(0, 4)).containsExactly("a 5 new, b 3 new", "a 1, b 7", "a 1, b 1", "a 1, b 1");
-        assertWhole(bench, "a", "b");
+    void whoFoundNoRoomInAStepIsNotLeftOutOfTheNext() {
+        ScriptedConnector connector = new ScriptedConnector().answer(1, 4);
+        Bench bench = new Bench(4, 64, s -> s.overlap(true).budget(8), connector);
+        bench.add("loses", bench.distinctPrompt(8), 9);
+        bench.add("b", bench.distinctPrompt(1), 9);
+        bench.failLoadsInStep = () -> connector.reportInvalid(1, 0);
+        bench.step();
+        bench.step();
+        bench.step();
+        assertThat(bench.orders.subList(0, 3)).containsExactly("loses 4 new, b 1 new", "loses 8", "loses 1, b 1");
+        assertThat(bench.calls).startsWith("submit 1", "join 1", "submit 2", "join 2", "submit 3", "submit 4");
     }
 
     @ParameterizedTest

@@ -174,8 +174,9 @@ public final class CudaExecutor implements ModelExecutor {
         CudaStep before = steps[1 - turn];
         history.begin(turn);
         turn = 1 - turn;
-        step.begin(plan.size(), transfers.begin(plan.transfers()));
+        step.begin(plan.size());
         try {
+            step.include(transfers.begin(plan.transfers()));
             compute(plan, step, before);
             stream.record(computed);
             step.end(stream);

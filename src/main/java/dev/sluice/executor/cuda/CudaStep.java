@@ -37,16 +37,21 @@ final class CudaStep implements PendingStep {
     }
 
     /** Begins anew, for a plan of so many lines. */
-    void begin(int lines, List<SealedCopy> included) {
+    void begin(int lines) {
         result.begin(lines);
         if (places.length < lines) {
             places = new int[2 * lines];
         }
         Arrays.fill(places, NOWHERE);
         sampledPasses = 0;
-        copies = included;
+        copies = List.of();
         unread = false;
         joined = false;
+    }
+
+    /** It has not ended before these copies have. */
+    void include(List<SealedCopy> included) {
+        copies = included;
     }
 
     /** Samples of a pass are on their way to {@link #results}. */
