@@ -214,6 +214,7 @@ public final class OffloadBenchmark {
                     true,
                     0,
                     SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
+                    true,
                     blocks * BLOCK,
                     4096);
             loop = new SchedulerLoop(

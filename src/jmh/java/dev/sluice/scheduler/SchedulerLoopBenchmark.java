@@ -62,6 +62,7 @@ public class SchedulerLoopBenchmark {
                 true,
                 0,
                 SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
+                true,
                 4096,
                 4096);
         loop = new SchedulerLoop(

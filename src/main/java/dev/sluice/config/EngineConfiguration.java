@@ -75,6 +75,7 @@ class EngineConfiguration {
                 settings.reserveFullSequence(),
                 settings.watermark(),
                 properties.offload().loadFailurePolicy(),
+                settings.overlap(),
                 executor.spec().contextLength(),
                 settings.maxSequences() + properties.admission().maxQueuedRequests());
     }

@@ -149,6 +149,7 @@ public record SluiceProperties(
             @DefaultValue("0") @DecimalMin("0") @DecimalMax("0.99")
             double watermark,
 
+            @DefaultValue("true") boolean overlap,
             @DefaultValue("120s") @DurationMin(nanos = 1) Duration watchdog) {}
 
     /** Who may wait. */

@@ -16,8 +16,17 @@ public interface ModelExecutor extends AutoCloseable {
     ExecutorSpec spec();
 
     /**
-     * Starts one step, which may consist of copies alone. At most one step may be unfinished when this is called. The plan and the arrays it refers to
-     * stay untouched by the caller until {@link PendingStep#join} has returned.
+     * True if a step may be submitted while the one before runs, with lines that {@link ScheduledSequence#awaited await} its
+     * tokens. False if that would gain nothing: then no line may await anything.
+     */
+    default boolean runsBesideItsCaller() {
+        return false;
+    }
+
+    /**
+     * Starts one step, which may consist of copies alone. At most one step may be unfinished when this is called; steps are
+     * joined in the order of their submission. The plan and what the arrays it refers to hold for it stay untouched by the
+     * caller until {@link PendingStep#join} has returned.
      *
      * @throws ExecutorException if the step cannot even start
      */

@@ -7,7 +7,7 @@ public interface PendingStep {
     boolean isDone();
 
     /**
-     * Waits for the result. The result's arrays belong to the executor and are valid until its next step is joined.
+     * Waits for the result. It belongs to the executor and is valid until the second step after this one is submitted.
      *
      * @throws ExecutorException if the whole step failed; failures of single sequences are in the result instead
      */

@@ -17,19 +17,26 @@ public final class PlanCheck {
         layout = spec.kv();
     }
 
-    /** What is wrong with a line, fit for the client's eyes; null if nothing is. */
-    public @Nullable String problem(ScheduledSequence line) {
+    /**
+     * What is wrong with a line, fit for the client's eyes; null if nothing is.
+     *
+     * @param linesBefore lines of the step before that an id may be awaited from
+     */
+    public @Nullable String problem(ScheduledSequence line, int linesBefore) {
         int end = line.start + line.count;
         if (line.start < 0 || line.count < 1 || end < 0 || end > line.tokenCount) {
             return "positions " + line.start + " to " + end + " of " + line.tokenCount + " cannot be computed";
         }
-        if (line.tokenCount > line.tokens.length) {
+        if (line.knownCount() > line.tokens.length) {
             return line.tokenCount + " tokens were announced, " + line.tokens.length + " came";
+        }
+        if (line.awaited < ScheduledSequence.NOTHING || line.awaited >= linesBefore) {
+            return "the answer to line " + line.awaited + " is awaited, of " + linesBefore;
         }
         if (end > spec.contextLength()) {
             return end + " tokens exceed the context length of " + spec.contextLength();
         }
-        for (int position = line.start; position < end; position++) {
+        for (int position = line.start; position < Math.min(end, line.knownCount()); position++) {
             int token = line.tokens[position];
             if (token < 0 || token >= spec.vocabularySize()) {
                 return "token " + token + " is not in the vocabulary of " + spec.vocabularySize();

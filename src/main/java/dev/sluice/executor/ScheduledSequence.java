@@ -10,6 +10,9 @@ import dev.sluice.request.SamplingParams;
  */
 public final class ScheduledSequence {
 
+    /** Value of {@link #awaited} if all ids are known. */
+    public static final int NOTHING = -1;
+
     /** How the executor meets the sequence in this step. */
     public enum Kind {
         /** For the first time. */
@@ -32,10 +35,17 @@ public final class ScheduledSequence {
     /** Length of the prompt: positions from here on are output. */
     public int promptLength;
 
-    /** All known ids, prompt then output; {@code tokens[0..tokenCount)}. */
+    /** All ids, prompt then output; {@code tokens[0..knownCount())}. */
     public int[] tokens = NONE;
 
     public int tokenCount;
+
+    /**
+     * The line of the plan submitted before this one whose sampled token is this line's last one, or {@link #NOTHING}. The
+     * host does not know that id yet, and may write it into {@link #tokens} at any time: it has to be taken from the answer
+     * to the other line.
+     */
+    public int awaited = NOTHING;
 
     /** First position to compute; everything before it is already in the blocks. */
     public int start;
@@ -48,6 +58,11 @@ public final class ScheduledSequence {
 
     /** Valid entries of {@code blocks}; covers {@code start + count} positions. */
     public int blockCount;
+
+    /** Ids that can be read from {@link #tokens}. */
+    public int knownCount() {
+        return awaited == NOTHING ? tokenCount : tokenCount - 1;
+    }
 
     /** True if the last position computed is the last known token, so that one token is to be sampled. */
     public boolean samples() {

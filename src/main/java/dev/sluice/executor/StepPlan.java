@@ -38,6 +38,7 @@ public final class StepPlan {
         }
         size++;
         item.count = count;
+        item.awaited = ScheduledSequence.NOTHING;
         tokenCount += count;
         return item;
     }

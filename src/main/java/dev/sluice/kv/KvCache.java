@@ -112,6 +112,13 @@ public final class KvCache {
         listener.onStored(table.chain(), from, to);
     }
 
+    /** Registers, if contents are looked up at all, what was computed before all its ids were known. */
+    public void registerComputed(BlockTable table, int tokens) {
+        if (prefixCaching) {
+            register(table, tokens);
+        }
+    }
+
     /** Makes a sequence's blocks unfindable from the given index on: their contents were never written. */
     public void unregisterFrom(BlockTable table, int index) {
         for (int i = index; i < table.registered(); i++) {

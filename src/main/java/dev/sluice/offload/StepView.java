@@ -6,10 +6,13 @@ public interface StepView {
     /** Number of scheduled sequences. */
     int size();
 
-    /** A scheduled request; its {@link ConnectorRequest#computedTokens} do not count this step's tokens yet. */
+    /**
+     * A scheduled request; its {@link ConnectorRequest#computedTokens} count neither this step's tokens yet nor those of a
+     * step that still runs.
+     */
     ConnectorRequest request(int index);
 
-    /** Tokens scheduled for that request in this step. */
+    /** Tokens behind those that this step, or one that still runs, computes. */
     int scheduledTokens(int index);
 
     /** The request's block table; valid only during the call. */

@@ -63,7 +63,7 @@ final class BatchPlanner {
             Sequence sequence = running.get(cursor);
             int count = Math.min(cap(sequence.tokenCount() - sequence.computed), budget);
             if (count > 0) {
-                sequence.registeredBefore = sequence.table().registered();
+                int registered = sequence.table().registered();
                 while (!allocate(sequence, count, Headroom.NONE)) {
                     int victim = victim();
                     if (reclaimBefore(running.get(victim), batch)) {
@@ -78,7 +78,7 @@ final class BatchPlanner {
                         cursor--;
                     }
                 }
-                batch.add(sequence, count, Kind.RUNNING);
+                batch.add(sequence, count, Kind.RUNNING, registered);
                 budget -= count;
             }
             cursor++;
@@ -195,10 +195,12 @@ final class BatchPlanner {
         waiting.remove(sequence);
         running.add(sequence);
         sequence.state = Sequence.State.RUNNING;
-        sequence.registeredBefore = registered;
-        batch.add(sequence, count, resumed ? Kind.RESUMED : Kind.NEW);
+        batch.add(sequence, count, resumed ? Kind.RESUMED : Kind.NEW, registered);
         if (sequence.timeline().scheduledNanos == RequestTimeline.NEVER) {
             batch.addFirstScheduled(sequence);
+        }
+        if (external > 0) {
+            batch.addLoad();
         }
         budget -= count;
         return true;
@@ -232,10 +234,11 @@ final class BatchPlanner {
 
     private void preempt(int index, Batch batch) {
         Sequence sequence = running.get(index);
-        int unscheduled = batch.remove(sequence);
-        if (unscheduled > 0) {
-            budget += unscheduled;
-            cache.unregisterFrom(sequence.table(), sequence.registeredBefore);
+        int line = batch.indexOf(sequence);
+        if (line >= 0) {
+            budget += batch.count(line);
+            cache.unregisterFrom(sequence.table(), batch.registeredBefore(line));
+            batch.remove(line);
         }
         sendBack(sequence);
         batch.addPreempted(sequence);

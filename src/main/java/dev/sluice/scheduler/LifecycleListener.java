@@ -49,11 +49,11 @@ public interface LifecycleListener {
     default void onLoadFailed(RequestTimeline request, int lostTokens) {}
 
     /**
-     * A step was executed and applied.
+     * A step was executed and applied. What it computed for sequences that had ended meanwhile does not count.
      *
      * @param promptTokens positions computed that belong to prompts
      * @param outputTokens tokens sampled
-     * @param nanos from planning to the result applied
+     * @param nanos from planning, or from the end of the step before if that was later, to the result applied
      */
     default void onStep(int sequences, int promptTokens, int outputTokens, long nanos) {}
 }

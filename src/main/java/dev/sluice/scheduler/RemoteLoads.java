@@ -146,7 +146,7 @@ final class RemoteLoads {
             Sequence sequence = loading.get(i);
             if (sequence.loadJob == job) {
                 keepForJob(sequence);
-                lose(sequence, 0);
+                lose(sequence, 0, 0);
                 forget(sequence);
                 return;
             }
@@ -182,22 +182,26 @@ final class RemoteLoads {
             invalid[block] = true;
         }
         for (int i = 0; i < loading.size(); i++) {
-            takeBack(loading.get(i), invalid);
+            takeBack(loading.get(i), 0, invalid);
         }
         for (int i = 0; i < batch.size(); i++) {
-            takeBack(batch.get(i), invalid);
+            if (takeBack(batch.get(i), batch.count(i), invalid)) {
+                batch.takeBack(i);
+            }
         }
     }
 
-    private void takeBack(Sequence sequence, boolean[] invalid) {
-        int held = cache.layout().blocksFor(sequence.computed - sequence.scheduled);
+    /** @param scheduled tokens that the step computes behind what was there before it */
+    private boolean takeBack(Sequence sequence, int scheduled, boolean[] invalid) {
+        int held = cache.layout().blocksFor(sequence.computed - scheduled);
         for (int i = 0; i < Math.min(held, sequence.table().size()); i++) {
             if (invalid[sequence.table().block(i)]) {
                 cache.unregisterFrom(sequence.table(), i);
-                lose(sequence, i * cache.layout().blockSize());
-                return;
+                lose(sequence, scheduled, i * cache.layout().blockSize());
+                return true;
             }
         }
+        return false;
     }
 
     /**
@@ -219,10 +223,9 @@ final class RemoteLoads {
         }
     }
 
-    private void lose(Sequence sequence, int computed) {
-        int lost = sequence.computed - sequence.scheduled - computed;
+    private void lose(Sequence sequence, int scheduled, int computed) {
+        int lost = sequence.computed - scheduled - computed;
         sequence.computed = computed;
-        sequence.scheduled = 0;
         if (!sequence.loadFailed) {
             sequence.loadFailed = true;
             sequence.failedLoads++;

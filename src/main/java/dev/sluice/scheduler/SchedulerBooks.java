@@ -3,6 +3,7 @@ package dev.sluice.scheduler;
 import dev.sluice.kv.BlockTable;
 import dev.sluice.kv.KvCache;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The audit: walks every queue, table and block and throws at the first thing that does not add up. The loop calls it
@@ -19,7 +20,8 @@ final class SchedulerBooks {
             WaitingQueue waiting,
             List<Sequence> running,
             Iterable<Sequence> live,
-            RemoteLoads loads) {
+            RemoteLoads loads,
+            @Nullable Step ahead) {
         int[] held = new int[cache.layout().blockCount()];
         int count = 0;
         for (Sequence sequence : live) {
@@ -41,8 +43,21 @@ final class SchedulerBooks {
         for (Sequence sequence : running) {
             check(sequence.state == Sequence.State.RUNNING, sequence, "is in the running set");
         }
+        for (Sequence sequence : live) {
+            verifyUnderWay(sequence, ahead == null ? null : ahead.batch);
+        }
         check(running.size() <= settings.maxSequences(), "scheduler", "too many running sequences");
         check(queued[0] + running.size() == count, "scheduler", "a sequence is in no queue, or in two");
+    }
+
+    /** Of a step under way, each line computes the last token of its sequence, which is known, or its sequence is gone. */
+    private static void verifyUnderWay(Sequence sequence, @Nullable Batch ahead) {
+        int line = ahead == null ? -1 : ahead.indexOf(sequence);
+        boolean awaits = ahead != null && line >= 0 && !ahead.isWasted(line);
+        check(sequence.unsettled == (awaits ? 1 : 0), sequence, "counts on a step that does not compute for it");
+        if (awaits) {
+            check(sequence.computed == sequence.tokenCount(), sequence, "is not to be computed up to its last token");
+        }
     }
 
     private static void verifySequence(KvCache cache, Sequence sequence) {
@@ -50,7 +65,8 @@ final class SchedulerBooks {
         check(table.size() >= cache.layout().blocksFor(sequence.computed), sequence, "computed more than it holds");
         check(sequence.computed <= sequence.tokenCount(), sequence, "computed more than is known");
         check(
-                table.registered() * cache.layout().blockSize() <= sequence.computed + (waitsLoaded(sequence) ? 1 : 0),
+                table.registered() * cache.layout().blockSize()
+                        <= sequence.computed - sequence.unsettled + (waitsLoaded(sequence) ? 1 : 0),
                 sequence,
                 "registered blocks that were never computed");
         for (int i = 0; i < table.registered(); i++) {

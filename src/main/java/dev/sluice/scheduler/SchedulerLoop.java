@@ -1,12 +1,9 @@
 package dev.sluice.scheduler;
 
-import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.ModelExecutor;
-import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
-import dev.sluice.kv.TransferPlan;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.request.FailureKind;
 import dev.sluice.request.FinishReason;
@@ -18,23 +15,21 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The scheduler's turn: take in what arrived, plan a step, have it executed, apply its result.
  *
  * <p>All state of all requests is owned by whoever calls {@link #runOnce}: one thread in production, the test itself in
  * a simulation. Time comes from the clock and work from the inbox, so the same inputs give the same schedule.
+ *
+ * <p>While nothing but the next token of each sequence is due, a step is begun before the one before it is over. Between
+ * two turns such a step may be under way; whatever looks at books or blocks as a whole waits for it first.
  */
 public final class SchedulerLoop {
 
-    private static final Logger LOG = LoggerFactory.getLogger(SchedulerLoop.class);
     private static final long DEADLINE_SWEEP_NANOS = 50_000_000; // deadlines are seconds; 50 ms late is on time
 
     private final SchedulerSettings settings;
-    private final ModelExecutor executor;
     private final KvConnector connector;
     private final GuardedListener listener;
     private final Clock clock;
@@ -50,12 +45,9 @@ public final class SchedulerLoop {
     private final SequenceEnding ending;
     private final StreamingSessions sessions;
     private final StepApplication application;
-    private final ProbeStep probe;
-    private final Batch batch = new Batch();
-    private final StepPlan plan = new StepPlan();
+    private final StepRunner runner;
+    private final StepAhead ahead;
     private long numbers;
-    private long steps;
-    private int failedStepsInARow;
     private long nextSweepNanos;
     private boolean audited = true;
     private volatile SchedulerSnapshot snapshot;
@@ -71,7 +63,6 @@ public final class SchedulerLoop {
         this.settings = settings;
         this.cache = cache;
         this.hasher = hasher;
-        this.executor = executor;
         this.connector = connector;
         this.listener = new GuardedListener(listener, clock);
         this.clock = clock;
@@ -83,13 +74,15 @@ public final class SchedulerLoop {
         ending = new SequenceEnding(cache, connector, loads, this.listener, waiting, running, live, planner::sendBack);
         sessions = new StreamingSessions(settings.contextLength(), check, waiting, running, ending, hasher);
         application = new StepApplication(
+                cache,
                 hasher,
                 this.listener,
                 ending,
                 sessions,
                 settings.contextLength(),
                 executor.spec().vocabularySize());
-        probe = new ProbeStep(cache.pool());
+        runner = new StepRunner(executor, connector, ending, cache.pool(), clock);
+        ahead = new StepAhead(settings, executor.runsBesideItsCaller(), cache, loads, waiting, running);
         nextSweepNanos = clock.monotonicNanos();
         snapshot = takeSnapshot();
     }
@@ -145,87 +138,66 @@ public final class SchedulerLoop {
     public int runOnce() {
         int work = inbox.drain(this::accept, this::end);
         work += expireDeadlines();
-        work += pollTransfers();
-        long start = clock.monotonicNanos();
-        planner.plan(batch);
-        announce(start);
-        if (batch.size() > 0) {
-            work += batch.size();
-            runStep(start);
+        work += pollTransfers(runner.spare().batch);
+        Step begunAhead = runner.takeAhead();
+        Step step = begunAhead == null ? planStep() : begunAhead;
+        if (step.batch.size() > 0) {
+            work += step.batch.size();
+            if (ahead.plan(step, runner.spare().batch)) {
+                runner.submitAhead();
+            }
+            finish(step);
         } else if (loads.isPending()) {
-            work += runTransfers();
-        } else if (failedStepsInARow > 0) {
-            work += probe(start);
+            work += runner.runTransfers();
+        } else if (runner.failedInARow() > 0) {
+            work += runner.probe();
         } else if (live.isEmpty() && !audited) {
             verifyBooks();
             audited = true;
         }
         snapshot = takeSnapshot();
-        batch.clear();
+        step.batch.clear();
         return work;
     }
 
-    private void runStep(long start) {
-        plan.begin(++steps);
-        ending.reportEnded(plan);
-        plan.setTransfers(connector.planTransfers(batch));
-        batch.writeTo(plan);
-        StepResult result = execute();
+    /** Decides everything anew; for that, nothing may be under way. */
+    private Step planStep() {
+        Step step = runner.spare();
+        step.startNanos = clock.monotonicNanos();
+        planner.plan(step.batch);
+        announce(step.batch, step.startNanos);
+        if (step.batch.size() > 0) {
+            runner.submit();
+        }
+        return step;
+    }
+
+    /** Waits for a step and applies it. One that was begun ahead goes on meanwhile, and is what is waited for next. */
+    private void finish(Step step) {
+        StepResult result = runner.join(step);
+        Step next = runner.ahead();
+        step.batch.settle(next == null ? null : next.batch);
         if (result == null) {
-            giveUpStep();
-            return;
+            giveUp(step.batch);
+        } else {
+            pollTransfers(step.batch);
+            application.apply(step, result, clock.monotonicNanos());
         }
-        pollTransfers();
-        application.apply(batch, plan, result, start, clock.monotonicNanos());
-    }
-
-    /** Null if the step failed; a failure of the device ends the loop. */
-    private @Nullable StepResult execute() {
-        try {
-            StepResult result = executor.submit(plan).join();
-            failedStepsInARow = 0;
-            return result;
-        } catch (RuntimeException e) {
-            if (e instanceof ExecutorException known && known.scope() == ExecutorException.Scope.DEVICE) {
-                throw e;
-            }
-            failedStepsInARow++;
-            probe.postpone(clock.monotonicNanos());
-            LOG.error("Step {} failed with {} sequences in it", steps, batch.size(), e);
-            return null;
+        step.batch.clear();
+        if (next != null) {
+            next.startNanos = clock.monotonicNanos();
         }
     }
 
-    /** After failed steps, while nothing else is to be computed: finds out whether the executor works again. */
-    private int probe(long now) {
-        if (!probe.isDue(now)) {
-            return 0;
+    /** Finishes a step that was begun ahead, so that nothing is under way. */
+    private void finishAhead() {
+        Step step = runner.takeAhead();
+        if (step != null) {
+            finish(step);
         }
-        plan.begin(++steps);
-        ending.reportEnded(plan);
-        int block = probe.writeTo(plan);
-        try {
-            execute();
-        } finally {
-            cache.pool().release(block);
-        }
-        return 1;
     }
 
-    /** Copies without a computation; what ends them is seen in a later turn. */
-    private int runTransfers() {
-        TransferPlan transfers = connector.planTransfers(batch);
-        if (transfers.isEmpty()) {
-            return 0;
-        }
-        plan.begin(++steps);
-        ending.reportEnded(plan);
-        plan.setTransfers(transfers);
-        execute();
-        return 1;
-    }
-
-    private int pollTransfers() {
+    private int pollTransfers(Batch batch) {
         if (!loads.isPending()) {
             return 0;
         }
@@ -237,15 +209,16 @@ public final class SchedulerLoop {
     }
 
     /** The step's work is lost, and nothing tells whose fault it was: those in it end, those outside notice nothing. */
-    private void giveUpStep() {
+    private void giveUp(Batch batch) {
         for (int i = 0; i < batch.size(); i++) {
-            Sequence sequence = batch.get(i);
-            ending.failUncomputed(sequence, "the step that computed this request failed");
+            if (!batch.isWasted(i)) {
+                ending.failUncomputed(batch, i, "the step that computed this request failed");
+            }
         }
     }
 
     /** Tells the listener what the planner decided; the planner itself has no clock. */
-    private void announce(long now) {
+    private void announce(Batch batch, long now) {
         List<Sequence> preempted = batch.preemptedSequences();
         for (int i = 0; i < preempted.size(); i++) {
             listener.onPreempted(preempted.get(i).timeline());
@@ -303,7 +276,7 @@ public final class SchedulerLoop {
     }
 
     /**
-     * Forgets all cached contents. Copies under way may end when they like: what they store is not kept, and what they
+     * Forgets all cached contents. A step under way is waited for and applied first. Copies under way may end when they like: what they store is not kept, and what they
      * load nobody uses.
      *
      * @param preemptRunning take the blocks of all sequences too; they are computed anew
@@ -311,9 +284,11 @@ public final class SchedulerLoop {
      * @return false if sequences hold blocks, and nothing changed; never if their blocks were to be taken
      */
     public boolean resetPrefixCache(boolean preemptRunning, boolean resetConnector) {
+        finishAhead();
         if (preemptRunning) {
+            Batch batch = runner.spare().batch;
             planner.preemptAll(batch);
-            announce(clock.monotonicNanos());
+            announce(batch, clock.monotonicNanos());
             batch.clear();
         }
         boolean cleared = loads.forgetContents();
@@ -329,6 +304,7 @@ public final class SchedulerLoop {
         for (Sequence sequence : List.copyOf(live.values())) {
             ending.fail(sequence, kind, message);
         }
+        runner.abandon();
         snapshot = takeSnapshot();
     }
 
@@ -339,6 +315,7 @@ public final class SchedulerLoop {
             sequence.emit(new TokenEvent.Failed(FailureKind.INTERNAL, message));
         }
         live.clear();
+        runner.abandon();
     }
 
     /**
@@ -347,7 +324,7 @@ public final class SchedulerLoop {
      * @throws IllegalStateException saying what does not balance
      */
     public void verifyBooks() {
-        SchedulerBooks.verify(cache, settings, waiting, running, live.values(), loads);
+        SchedulerBooks.verify(cache, settings, waiting, running, live.values(), loads, runner.ahead());
         if (live.isEmpty()
                 && !loads.isPending()
                 && cache.pool().free() != cache.pool().usable()) {
@@ -383,8 +360,8 @@ public final class SchedulerLoop {
                 cache.pool().usable() - cache.pool().free(),
                 cache.pool().usable(),
                 cache.pool().freeRegistered(),
-                steps,
-                failedStepsInARow,
+                runner.steps(),
+                runner.failedInARow(),
                 clock.monotonicNanos());
     }
 }

@@ -12,6 +12,7 @@ package dev.sluice.scheduler;
  * @param reserveFullSequence admit only what fits as a whole into the blocks free now
  * @param watermark share of blocks, in [0, 1), kept free when a request is admitted next to running ones
  * @param loadFailurePolicy what becomes of a request whose load from the connector failed
+ * @param overlap plan and begin a step while the one before runs, if the executor can
  * @param contextLength longest sequence
  * @param inboxCapacity submissions and cancellations that may wait for the next turn
  */
@@ -25,6 +26,7 @@ public record SchedulerSettings(
         boolean reserveFullSequence,
         double watermark,
         LoadFailurePolicy loadFailurePolicy,
+        boolean overlap,
         int contextLength,
         int inboxCapacity) {
 
@@ -69,6 +71,6 @@ public record SchedulerSettings(
     /** vLLM's defaults for a model of the given context length. */
     public static SchedulerSettings defaults(int contextLength) {
         return new SchedulerSettings(
-                128, 2048, 0, true, Policy.FCFS, true, true, 0, LoadFailurePolicy.RECOMPUTE, contextLength, 4096);
+                128, 2048, 0, true, Policy.FCFS, true, true, 0, LoadFailurePolicy.RECOMPUTE, true, contextLength, 4096);
     }
 }

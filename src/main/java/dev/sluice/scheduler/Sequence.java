@@ -60,17 +60,20 @@ final class Sequence implements ConnectorRequest {
 
     State state = State.WAITING;
 
-    /** Tokens whose keys and values are in blocks, those of the step being planned included. */
+    /** Tokens whose keys and values are in blocks, those of the steps under way included. */
     int computed;
+
+    /**
+     * The last ones of {@link #computed} that nothing should be built on yet: they are up to a step under way, while the
+     * one after it is planned or under way too. 0 for everybody else.
+     */
+    int unsettled;
 
     /** Position in a first-come queue; set by the queue. */
     long queuePosition;
 
-    /** Tokens scheduled in the current step; 0 outside of it. */
+    /** Tokens scheduled in the step being planned; 0 once that is a work order. */
     int scheduled;
-
-    /** Registered blocks before the current step: what {@code scheduled} tokens added is taken back from here. */
-    int registeredBefore;
 
     /** The load it waits for; {@link KvConnector#NO_JOB} once that is over. */
     long loadJob;
@@ -131,6 +134,12 @@ final class Sequence implements ConnectorRequest {
 
     boolean isFinished() {
         return state == State.FINISHED;
+    }
+
+    /** True if it ends, by its length, with the next token at the latest. */
+    boolean endsWithNextToken(int contextLength) {
+        return tokenCount + 1 >= contextLength
+                || outputCount() + 1 >= request.sampling().maxTokens();
     }
 
     void append(int token, BlockHasher hasher) {
@@ -207,7 +216,7 @@ final class Sequence implements ConnectorRequest {
 
     @Override
     public int computedTokens() {
-        return computed;
+        return computed - unsettled;
     }
 
     @Override

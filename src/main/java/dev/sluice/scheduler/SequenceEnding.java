@@ -61,16 +61,19 @@ final class SequenceEnding {
         end(sequence, reason, new TokenEvent.Failed(kind, message));
     }
 
-    /** Fails a sequence whose part of the current step was not computed: its new blocks must not be found by others. */
-    void failUncomputed(Sequence sequence, String message) {
-        takeBackStep(sequence);
-        fail(sequence, FailureKind.INTERNAL, message);
+    /** Fails a sequence whose part of a step was not computed: its new blocks must not be found by others. */
+    void failUncomputed(Batch batch, int index, String message) {
+        takeBackStep(batch, index);
+        fail(batch.get(index), FailureKind.INTERNAL, message);
     }
 
-    private void takeBackStep(Sequence sequence) {
-        loads.notComputed(sequence.table(), sequence.registeredBefore);
-        cache.unregisterFrom(sequence.table(), sequence.registeredBefore);
+    /** Takes back what the step has added; one begun after it, whose line is void now, has registered nothing. */
+    private void takeBackStep(Batch batch, int index) {
+        Sequence sequence = batch.get(index);
+        loads.notComputed(sequence.table(), batch.registeredBefore(index));
+        cache.unregisterFrom(sequence.table(), batch.registeredBefore(index));
         sequence.computed = 0; // of what it holds, nothing can be trusted enough to be kept elsewhere
+        sequence.unsettled = 0;
     }
 
     /**
@@ -78,22 +81,21 @@ final class SequenceEnding {
      * to the queue and are computed anew; a shared block has the same index in both tables.
      */
     void failAlone(Batch batch, int index, String message) {
-        Sequence culprit = batch.get(index);
         for (int i = batch.size() - 1; i > index; i--) { // backwards, since each goes to the front of the queue
             Sequence other = batch.get(i);
-            if (!other.isFinished() && other.scheduled > 0 && sharesUncomputed(culprit, other.table())) {
-                other.scheduled = 0;
-                takeBackStep(other);
+            if (!other.isFinished() && batch.count(i) > 0 && sharesUncomputed(batch, index, other.table())) {
+                takeBackStep(batch, i);
+                batch.takeBack(i);
                 sendBack.accept(other);
                 listener.onPreempted(other.timeline());
             }
         }
-        failUncomputed(culprit, message);
+        failUncomputed(batch, index, message);
     }
 
-    private static boolean sharesUncomputed(Sequence culprit, BlockTable other) {
-        BlockTable bad = culprit.table();
-        for (int block = culprit.registeredBefore; block < Math.min(bad.registered(), other.size()); block++) {
+    private static boolean sharesUncomputed(Batch batch, int culprit, BlockTable other) {
+        BlockTable bad = batch.get(culprit).table();
+        for (int block = batch.registeredBefore(culprit); block < Math.min(bad.registered(), other.size()); block++) {
             if (other.block(block) == bad.block(block)) {
                 return true;
             }

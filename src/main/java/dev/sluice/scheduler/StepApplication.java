@@ -4,6 +4,7 @@ import dev.sluice.executor.ScheduledSequence;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
 import dev.sluice.kv.BlockHasher;
+import dev.sluice.kv.KvCache;
 import dev.sluice.request.FailureKind;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
@@ -13,6 +14,7 @@ import dev.sluice.request.TokenEvent;
 /** Turns a step's result into tokens, records and ends. */
 final class StepApplication {
 
+    private final KvCache cache;
     private final BlockHasher hasher;
     private final LifecycleListener listener;
     private final SequenceEnding ending;
@@ -21,12 +23,14 @@ final class StepApplication {
     private final int vocabularySize;
 
     StepApplication(
+            KvCache cache,
             BlockHasher hasher,
             LifecycleListener listener,
             SequenceEnding ending,
             StreamingSessions sessions,
             int contextLength,
             int vocabularySize) {
+        this.cache = cache;
         this.hasher = hasher;
         this.listener = listener;
         this.ending = ending;
@@ -35,14 +39,21 @@ final class StepApplication {
         this.vocabularySize = vocabularySize;
     }
 
-    void apply(Batch batch, StepPlan plan, StepResult result, long startNanos, long nowNanos) {
+    void apply(Step step, StepResult result, long nowNanos) {
+        Batch batch = step.batch;
+        StepPlan plan = step.plan;
+        int sequences = 0;
         int promptTokens = 0;
         int outputTokens = 0;
         for (int i = 0; i < plan.size(); i++) {
+            if (batch.isWasted(i)) {
+                continue;
+            }
+            sequences++;
             ScheduledSequence line = plan.get(i);
             promptTokens += Math.max(0, Math.min(line.start + line.count, line.promptLength) - line.start);
             Sequence sequence = batch.get(i);
-            if (sequence.isFinished() || sequence.scheduled == 0) {
+            if (sequence.isFinished() || batch.count(i) == 0) {
                 continue; // computed from blocks that were not loaded, or that another one was to compute and did not
             }
             String failure = result.failure(i);
@@ -53,12 +64,17 @@ final class StepApplication {
                 if (token < 0 || token >= vocabularySize) {
                     ending.failAlone(batch, i, "the model yielded no valid token");
                 } else {
+                    if (batch.isAhead(i)) {
+                        cache.registerComputed(sequence.table(), sequence.computedTokens());
+                    }
                     outputTokens++;
                     accept(sequence, token, result, i, nowNanos);
                 }
             }
         }
-        listener.onStep(plan.size(), promptTokens, outputTokens, nowNanos - startNanos);
+        if (sequences > 0) {
+            listener.onStep(sequences, promptTokens, outputTokens, nowNanos - step.startNanos);
+        }
     }
 
     private void accept(Sequence sequence, int token, StepResult result, int index, long nowNanos) {

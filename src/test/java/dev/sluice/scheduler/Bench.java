@@ -53,6 +53,10 @@ final class Bench {
     final Map<String, GenerationRequest> requests = new LinkedHashMap<>();
     private final Map<String, int[]> seen = new LinkedHashMap<>();
     final List<String> orders = new ArrayList<>();
+
+    /** What was asked of the executor: {@code "submit 2", "join 1"}. */
+    final List<String> calls = new ArrayList<>();
+
     int answer = TOKEN;
 
     /** Runs once, inside the next step, after its copies and before its result. */
@@ -60,6 +64,9 @@ final class Bench {
 
     /** Thrown by the next steps, one each. */
     final Deque<RuntimeException> stepFailures = new ArrayDeque<>();
+
+    /** Thrown when these steps, by number, are joined. */
+    final Map<Long, RuntimeException> joinFailures = new HashMap<>();
 
     /** Requests that fail in whatever step they are in. */
     final Set<String> failing = new HashSet<>();
@@ -204,7 +211,7 @@ final class Bench {
 
     private final class FixedAnswer implements ModelExecutor {
         private final ExecutorSpec spec;
-        private final StepResult result = new StepResult();
+        private final StepResult[] results = {new StepResult(), new StepResult()};
 
         FixedAnswer(KvLayout layout, int contextLength) {
             spec = new ExecutorSpec("fixed", "test", VOCABULARY, contextLength, layout, 1, "none");
@@ -226,7 +233,14 @@ final class Bench {
         }
 
         @Override
+        public boolean runsBesideItsCaller() {
+            return true;
+        }
+
+        @Override
         public PendingStep submit(StepPlan plan) {
+            calls.add("submit " + plan.step());
+            StepResult result = results[(int) (plan.step() % 2)];
             result.begin(plan.size());
             List<String> lines = new ArrayList<>();
             for (int i = 0; i < plan.size(); i++) {
@@ -238,7 +252,7 @@ final class Bench {
                 };
                 String name = name(line.sequence);
                 lines.add(name + " " + line.count + kind);
-                seen.put(name, Arrays.copyOf(line.tokens, line.tokenCount));
+                seen.put(name, Arrays.copyOf(line.tokens, line.knownCount()));
                 if (failing.contains(name)) {
                     result.setFailure(i, "injected failure");
                 } else if (line.samples()) {
@@ -251,7 +265,8 @@ final class Bench {
             if (!stepFailures.isEmpty()) {
                 throw stepFailures.removeFirst();
             }
-            return simulator == null ? PendingStep.done(result) : simulator.submit(plan);
+            PendingStep step = simulator == null ? PendingStep.done(result) : simulator.submit(plan);
+            return new CountedStep(plan.step(), step);
         }
 
         private int answerTo(String name) {
@@ -263,10 +278,39 @@ final class Bench {
         public void close() {}
     }
 
+    private final class CountedStep implements PendingStep {
+        private final long number;
+        private final PendingStep step;
+
+        CountedStep(long number, PendingStep step) {
+            this.number = number;
+            this.step = step;
+        }
+
+        @Override
+        public boolean isDone() {
+            return step.isDone();
+        }
+
+        @Override
+        public StepResult join() {
+            calls.add("join " + number);
+            StepResult result = step.join();
+            if (joinFailures.containsKey(number)) {
+                throw joinFailures.get(number);
+            }
+            return result;
+        }
+    }
+
     /** Counts as the metrics do, from the same calls. */
     static final class Ledger implements LifecycleListener {
         final List<PrefillRecord> records = new ArrayList<>();
         final List<FinishReason> ends = new ArrayList<>();
+
+        /** Sequences, prompt tokens and output tokens of each step. */
+        final List<List<Integer>> steps = new ArrayList<>();
+
         boolean broken;
         int preemptions;
         int generated;
@@ -280,6 +324,11 @@ final class Bench {
         long externalResumedQueries;
         long externalResumedHits;
         long externalLookups;
+
+        @Override
+        public void onStep(int sequences, int promptTokens, int outputTokens, long nanos) {
+            steps.add(List.of(sequences, promptTokens, outputTokens));
+        }
 
         @Override
         public void onPreempted(RequestTimeline request) {

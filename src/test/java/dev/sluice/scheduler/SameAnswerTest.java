@@ -74,6 +74,7 @@ class SameAnswerTest {
                 false,
                 0,
                 SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
+                true,
                 context,
                 256);
         Bench.Ledger ledger = new Bench.Ledger();

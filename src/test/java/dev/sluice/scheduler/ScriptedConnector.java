@@ -21,6 +21,10 @@ import java.util.Map;
 final class ScriptedConnector implements KvConnector {
 
     final List<String> calls = new ArrayList<>();
+
+    /** Of each sequence of each step, what was computed and what is to be: {@code "1: 5 and 2"}. */
+    final List<String> planned = new ArrayList<>();
+
     private final Map<Long, Deque<Integer>> answers = new HashMap<>();
     private final Map<Long, ConnectorRequest> requests = new HashMap<>();
     private final Map<Long, Long> jobs = new HashMap<>();
@@ -119,6 +123,10 @@ final class ScriptedConnector implements KvConnector {
 
     @Override
     public TransferPlan planTransfers(StepView step) {
+        for (int i = 0; i < step.size(); i++) {
+            ConnectorRequest request = step.request(i);
+            planned.add(request.sequence() + ": " + request.computedTokens() + " and " + step.scheduledTokens(i));
+        }
         return TransferPlan.NONE;
     }
 

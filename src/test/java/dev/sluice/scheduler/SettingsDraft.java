@@ -15,6 +15,7 @@ final class SettingsDraft {
     private boolean gate = true;
     private double watermark;
     private LoadFailurePolicy loadFailurePolicy = LoadFailurePolicy.RECOMPUTE;
+    private boolean overlap;
     private int contextLength;
 
     SettingsDraft(int contextLength) {
@@ -67,6 +68,11 @@ final class SettingsDraft {
         return this;
     }
 
+    SettingsDraft overlap(boolean value) {
+        overlap = value;
+        return this;
+    }
+
     SettingsDraft contextLength(int value) {
         contextLength = value;
         return this;
@@ -83,6 +89,7 @@ final class SettingsDraft {
                 gate,
                 watermark,
                 loadFailurePolicy,
+                overlap,
                 contextLength,
                 4096);
     }

@@ -22,6 +22,7 @@ final class CheckedLedger implements LifecycleListener {
     private long local;
     private long external;
     private long tokens;
+    private long sampled;
     private long preemptions;
     private long preemptionsOfFinished;
 
@@ -72,6 +73,13 @@ final class CheckedLedger implements LifecycleListener {
     }
 
     @Override
+    public void onStep(int sequences, int promptTokens, int outputTokens, long nanos) {
+        sampled += outputTokens;
+        demand(sequences >= Math.max(1, outputTokens), "a step of " + sequences + " sampled " + outputTokens);
+        demand(nanos >= 0, "a step that took " + nanos + " ns");
+    }
+
+    @Override
     public void onFinished(RequestTimeline request, FinishReason reason) {
         demand(
                 finished.add(request.request().id()),
@@ -86,6 +94,7 @@ final class CheckedLedger implements LifecycleListener {
 
     void verify() {
         demand(computed + local + external == prompt, "sources do not add up to " + prompt);
+        demand(sampled == tokens, "steps sampled " + sampled + " tokens, requests got " + tokens);
         demand(queued.containsAll(finished), "finished without having been queued");
         if (!problem.isEmpty()) {
             throw new IllegalStateException("ledger: " + problem);

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 
 /**
  * Runs the simulation over many seeds. {@code -Dsim.seed=N} replays one, {@code -Dsim.seeds=N} runs that many; seeds that
- * once found something are listed in {@code seeds.txt} and always run.
+ * once found something are listed in {@code seeds.txt} and always run. Those run with and without overlap, the others in turn.
  */
 class SimulationTest {
 
@@ -22,20 +22,25 @@ class SimulationTest {
     @Test
     void everySeedEndsWithBalancedBooksAndTheRightTokens() {
         String single = System.getProperty("sim.seed");
-        LongStream seeds = single != null
+        LongStream both = single != null
                 ? LongStream.of(Long.parseLong(single))
-                : LongStream.concat(
-                        rememberedSeeds().stream().mapToLong(Long::parseLong),
-                        LongStream.range(0, Integer.getInteger("sim.seeds", SEEDS_PER_BUILD)));
-        seeds.forEach(SimulationTest::run);
+                : rememberedSeeds().stream().mapToLong(Long::parseLong);
+        both.forEach(seed -> {
+            run(seed, false);
+            run(seed, true);
+        });
+        if (single == null) {
+            LongStream.range(0, Integer.getInteger("sim.seeds", SEEDS_PER_BUILD))
+                    .forEach(seed -> run(seed, seed % 2 == 0));
+        }
     }
 
-    private static void run(long seed) {
+    private static void run(long seed, boolean overlap) {
         try {
-            new World(seed).run();
+            new World(seed, overlap).run();
         } catch (RuntimeException e) {
             throw new AssertionError(
-                    "seed " + seed + " failed: " + e.getMessage()
+                    "seed " + seed + (overlap ? " with" : " without") + " overlap failed: " + e.getMessage()
                             + "\nreplay: ./mvnw test -Dtest=SimulationTest -Dsim.seed=" + seed,
                     e);
         }

@@ -64,7 +64,8 @@ final class World {
     private boolean faultsOn = true;
     private int turns;
 
-    World(long seed) {
+    /** @param overlap whether steps are begun ahead; not drawn, so that a seed means the same history with and without */
+    World(long seed, boolean overlap) {
         random = new Random(new SplittableRandom(seed).nextLong()); // Random's first numbers hardly depend on its seed
         int blockSize = 1 + random.nextInt(8);
         int usable = 3 + random.nextInt(chance(0.5) ? 12 : 120);
@@ -87,6 +88,7 @@ final class World {
                 chance(0.6),
                 chance(0.3) ? random.nextDouble() * 0.3 : 0,
                 chance(0.8) ? LoadFailurePolicy.RECOMPUTE : LoadFailurePolicy.FAIL,
+                overlap,
                 context,
                 256);
         vocabulary = 2 + random.nextInt(50);
@@ -103,8 +105,13 @@ final class World {
         cellar = new SimulatedCellar(random);
         FaultPlan stepFaults = new FaultPlan() {
             @Override
+            public boolean refusesStep(long step) {
+                return faultsOn && faultSeed.nextDouble() < stepFaultRate / 2;
+            }
+
+            @Override
             public boolean failsStep(long step) {
-                return faultsOn && faultSeed.nextDouble() < stepFaultRate;
+                return faultsOn && faultSeed.nextDouble() < stepFaultRate / 2;
             }
 
             @Override
@@ -170,6 +177,7 @@ final class World {
         boolean preempt = chance(0.5);
         boolean everything = chance(fullResetRate);
         boolean done = loop.resetPrefixCache(preempt, everything);
+        hearClients(); // a step that was under way has ended, while the model was still the same
         if (preempt && !done) {
             throw new IllegalStateException("a reset that takes all blocks did not happen");
         }
@@ -194,11 +202,15 @@ final class World {
             connector.verify();
         }
         ledger.verify();
+        hearClients();
+        contents.verify();
+    }
+
+    private void hearClients() {
         for (Client client : clients) {
             client.note(executor.weights());
             contents.learn(client.request, client.sink);
         }
-        contents.verify();
     }
 
     private void arrive() {

@@ -1,10 +1,12 @@
 package dev.sluice.testkit;
 
 import dev.sluice.executor.ModelExecutor;
+import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.ScheduledSequence;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
 import dev.sluice.request.SamplingParams;
+import dev.sluice.request.TokenLogprobs;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -12,6 +14,7 @@ import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
 import java.util.Random;
+import org.jspecify.annotations.Nullable;
 
 /** Drives an executor without a scheduler: sequences with tokens and blocks, computed in whatever chunks a test asks for. */
 public final class PlanDriver {
@@ -26,6 +29,9 @@ public final class PlanDriver {
         public int[] blocks = new int[0];
         public boolean resumed;
         public SamplingParams sampling = SamplingParams.greedy(1);
+
+        /** What came with each output token. */
+        public final List<@Nullable TokenLogprobs> logprobs = new ArrayList<>();
 
         Run(long number, int[] prompt) {
             this.number = number;
@@ -50,7 +56,8 @@ public final class PlanDriver {
     private final ModelExecutor executor;
     private final int blockSize;
     private final Deque<Integer> free = new ArrayDeque<>();
-    private final StepPlan plan = new StepPlan();
+    private final StepPlan[] plans = {new StepPlan(), new StepPlan()};
+    private StepPlan plan = plans[0];
     private long sequences;
     private long steps;
 
@@ -99,8 +106,10 @@ public final class PlanDriver {
         }
     }
 
+    /** Begins a plan; the one before may still be under way. */
     public StepPlan begin() {
-        plan.begin(++steps);
+        plan = plans[(int) (++steps % 2)];
+        plan.begin(steps);
         return plan;
     }
 
@@ -127,8 +136,67 @@ public final class PlanDriver {
         return line;
     }
 
+    /** Adds a line for the token that the given line of the plan before, which may be under way, is about to yield. */
+    public ScheduledSequence scheduleAwaiting(Run run, int awaited) {
+        if (run.tokenCount < run.tokens.length) {
+            run.tokens[run.tokenCount] = Integer.MIN_VALUE; // nobody may read it
+        }
+        ScheduledSequence line = schedule(run, 1);
+        line.kind = ScheduledSequence.Kind.RUNNING;
+        line.tokenCount++;
+        line.awaited = awaited;
+        return line;
+    }
+
     public StepResult submit() {
-        return executor.submit(plan).join();
+        return start().join();
+    }
+
+    public PendingStep start() {
+        return executor.submit(plan);
+    }
+
+    /**
+     * As {@link #generate} with whole prompts, but every step is submitted before the one before is joined, and the order of
+     * the runs is another one in each.
+     */
+    public void generateAhead(int outputs, Run... runs) {
+        List<Run> current = new ArrayList<>(List.of(runs));
+        begin();
+        for (Run run : current) {
+            schedule(run, run.tokenCount - run.computed);
+        }
+        PendingStep step = start();
+        while (!current.isEmpty()) {
+            List<Run> next = new ArrayList<>();
+            begin();
+            for (Run run : current) {
+                run.computed = run.tokenCount;
+                if (run.tokenCount + 1 - run.promptLength < outputs) {
+                    next.addFirst(run);
+                }
+            }
+            for (Run run : next) {
+                scheduleAwaiting(run, current.indexOf(run));
+            }
+            PendingStep ahead = start();
+            StepResult result = step.join();
+            for (int i = 0; i < current.size(); i++) {
+                take(current.get(i), result, i);
+            }
+            current = next;
+            step = ahead;
+        }
+        step.join();
+    }
+
+    /** Appends what a run was answered; throws if that is nothing. */
+    public void take(Run run, StepResult result, int line) {
+        if (result.failure(line) != null || result.token(line) == StepResult.NO_TOKEN) {
+            throw new AssertionError("sequence " + run.number + " failed: " + result.failure(line));
+        }
+        run.append(result.token(line));
+        run.logprobs.add(result.logprobs(line));
     }
 
     /** One step: up to {@code chunk} positions of each run; sampled tokens are appended. */
@@ -150,7 +218,7 @@ public final class PlanDriver {
                 throw new AssertionError("sequence " + runs[i].number + " answered " + result.token(i));
             }
             if (samples) {
-                runs[i].append(result.token(i));
+                take(runs[i], result, i);
             }
         }
     }

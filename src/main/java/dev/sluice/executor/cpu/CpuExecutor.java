@@ -167,7 +167,7 @@ public final class CpuExecutor implements ModelExecutor {
         pass.begin();
         for (int i = 0; i < plan.size(); i++) {
             ScheduledSequence line = plan.get(i);
-            String problem = check.problem(line);
+            String problem = check.problem(line, 0);
             if (problem != null) {
                 result.setFailure(i, problem);
                 continue;

@@ -1,5 +1,7 @@
 package dev.sluice.executor.cuda;
 
+import static dev.sluice.executor.cuda.CudaStep.NOWHERE;
+
 import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.ExecutorException.Scope;
 import dev.sluice.executor.ExecutorSpec;
@@ -26,7 +28,8 @@ import org.slf4j.LoggerFactory;
  * The executor for NVIDIA GPUs.
  *
  * <p>A step is one upload of numbers, the kernels of all layers, sampling, and one copy of the chosen ids back; the host
- * waits for nothing before {@link PendingStep#join}. All memory of the device is taken at construction, and the weights are
+ * waits for nothing before {@link PendingStep#join}. A line that awaits a token of the step before finds it where that step's
+ * sampling leaves it on the device; only if it is not there for certain, or has to be counted, the host waits for it. All memory of the device is taken at construction, and the weights are
  * copied, so the model may be closed afterwards. Calls may come from several threads, one at a time.
  */
 public final class CudaExecutor implements ModelExecutor {
@@ -171,18 +174,26 @@ public final class CudaExecutor implements ModelExecutor {
     }
 
     @Override
+    public boolean runsBesideItsCaller() {
+        return true;
+    }
+
+    @Override
     public PendingStep submit(StepPlan plan) {
         enter();
         CudaStep step = steps[turn];
+        CudaStep before = steps[1 - turn];
         history.begin(turn);
         turn = 1 - turn;
-        step.begin(plan.size(), transfers.begin(plan.transfers()));
+        step.begin(plan.size());
         try {
-            compute(plan, step);
+            step.include(transfers.begin(plan.transfers()));
+            compute(plan, step, before);
             stream.record(computed);
             step.end(stream);
         } catch (RuntimeException e) {
             history.forget();
+            step.lose();
             if (e instanceof ExecutorException known) {
                 throw known;
             }
@@ -191,18 +202,26 @@ public final class CudaExecutor implements ModelExecutor {
         return step;
     }
 
-    private void compute(StepPlan plan, CudaStep step) {
+    private void compute(StepPlan plan, CudaStep step, CudaStep before) {
         step.pass.begin();
+        // A second pass would find the answers of the first one where those of the step before were.
+        boolean onePass = plan.size() <= limits.lines() && plan.tokenCount() <= limits.rows();
         for (int i = 0; i < plan.size(); i++) {
             ScheduledSequence line = plan.get(i);
-            String problem = problem(line);
+            String problem = problem(line, before);
+            int lastId = 0;
+            if (problem == null && line.awaited != ScheduledSequence.NOTHING) {
+                int place = onePass ? placeOfAwaited(line, before) : NOWHERE;
+                lastId = place == NOWHERE ? before.awaitToken(line.awaited) : -1 - place; // as embed.cu reads it
+                problem = place == NOWHERE && lastId < 0 ? "the token before was not sampled" : null;
+            }
             if (problem != null) {
                 step.result.setFailure(i, problem);
                 continue;
             }
             int end = line.start + line.count;
             for (int position = line.start; position < end; ) {
-                position += step.pass.add(i, line, position);
+                position += step.pass.add(i, line, position, lastId);
                 if (step.pass.isFull()) {
                     finishPass(plan, step);
                 }
@@ -211,8 +230,13 @@ public final class CudaExecutor implements ModelExecutor {
         finishPass(plan, step);
     }
 
-    private @Nullable String problem(ScheduledSequence line) {
-        String problem = check.problem(line);
+    /** Where on the device the token is that a line awaits; nowhere if the host must wait for it, or count it. */
+    private static int placeOfAwaited(ScheduledSequence line, CudaStep before) {
+        return SampleBatch.hasPenalties(line.sampling) ? NOWHERE : before.placeOnDevice(line.awaited);
+    }
+
+    private @Nullable String problem(ScheduledSequence line, CudaStep before) {
+        String problem = check.problem(line, before.result.size());
         return problem == null ? SampleBatch.problem(line.sampling) : problem;
     }
 

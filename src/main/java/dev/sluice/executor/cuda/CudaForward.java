@@ -91,7 +91,13 @@ final class CudaForward {
      */
     void run(PassLayout pass, int longestPrefill, int samples) {
         int rows = pass.rows();
-        embed(memory.residual, weights.embedding().address(), at(pass.ids()), rows, spec.vocabularySize());
+        embed(
+                memory.residual,
+                weights.embedding().address(),
+                at(pass.ids()),
+                memory.results,
+                rows,
+                spec.vocabularySize());
         for (int i = 0; i < weights.layers().length; i++) {
             CudaWeights.Layer layer = weights.layers()[i];
             DeviceMatrix qkv = layer.qkv();
@@ -111,7 +117,7 @@ final class CudaForward {
         }
         if (samples > 0) {
             DeviceMatrix normed = inputs.addedAndNormalized(weights.norm(), ElementFormat.HALF, rows);
-            embed(memory.sampled.address(), normed.address(), at(pass.sampledRows()), samples, rows);
+            embed(memory.sampled.address(), normed.address(), at(pass.sampledRows()), 0, samples, rows);
             products.logits(memory.logits, memory.sampled, weights.head(), samples);
         }
     }
@@ -120,9 +126,10 @@ final class CudaForward {
         return memory.metadata + (long) index * Integer.BYTES;
     }
 
-    /** Rows of a matrix by their numbers: of the embedding by token, or of the hidden state. */
-    private void embed(long out, long table, long ids, int count, int tableRows) {
-        arguments.begin().add(out).add(table).add(ids).add(spec.hiddenSize()).add(tableRows);
+    /** Rows of a matrix by their numbers: of the embedding by token, known or just sampled, or of the hidden state. */
+    private void embed(long out, long table, long ids, long sampled, int count, int tableRows) {
+        arguments.begin().add(out).add(table).add(ids).add(sampled);
+        arguments.add(spec.hiddenSize()).add(tableRows);
         stream.launch(kernels.embed, count, 1, 1, EMBED_THREADS, arguments);
     }
 

@@ -19,7 +19,9 @@ final class CudaPass {
     private final int[] from;
     private final int[] count;
     private final ScheduledSequence[] sequence;
+    private final int[] lastId;
     private final int[] sampledLine;
+    private final int[] sampledLastId;
     private int segments;
     private int decodes;
     private int rows;
@@ -34,7 +36,9 @@ final class CudaPass {
         from = new int[limits.lines()];
         count = new int[limits.lines()];
         sequence = new ScheduledSequence[limits.lines()];
+        lastId = new int[limits.lines()];
         sampledLine = new int[limits.lines()];
+        sampledLastId = new int[limits.lines()];
         begin();
     }
 
@@ -52,15 +56,17 @@ final class CudaPass {
      * Takes as many positions of a sequence as there is room for.
      *
      * @param first position
+     * @param awaitedId what stands for the last token if the line awaits it
      * @return how many were taken
      */
-    int add(int planLine, ScheduledSequence scheduled, int first) {
+    int add(int planLine, ScheduledSequence scheduled, int first, int awaitedId) {
         int end = scheduled.start + scheduled.count;
         int taken = Math.min(end - first, limits.rows() - rows);
         line[segments] = planLine;
         sequence[segments] = scheduled;
         from[segments] = first;
         count[segments] = taken;
+        lastId[segments] = awaitedId;
         if (isDecode(segments)) {
             decodes++;
         } else {
@@ -111,6 +117,11 @@ final class CudaPass {
     /** Line of the plan that a sample is for. */
     int sampledLine(int sample) {
         return sampledLine[sample];
+    }
+
+    /** What stands for the last token of the line that a sample is for, if the line awaits it. */
+    int sampledLastId(int sample) {
+        return sampledLastId[sample];
     }
 
     /** The layout that fits exactly. */
@@ -165,7 +176,8 @@ final class CudaPass {
         ScheduledSequence owner = sequence[segment];
         for (int i = 0; i < count[segment]; i++) {
             int position = from[segment] + i;
-            set(target, layout.ids() + firstRow + i, owner.tokens[position]);
+            int id = position < owner.knownCount() ? owner.tokens[position] : lastId[segment];
+            set(target, layout.ids() + firstRow + i, id);
             set(target, layout.positions() + firstRow + i, position);
             int slot = owner.blocks[position / blockSize] * blockSize + position % blockSize;
             set(target, layout.slots() + firstRow + i, slot);
@@ -173,6 +185,7 @@ final class CudaPass {
         int end = from[segment] + count[segment];
         if (end == owner.start + owner.count && owner.samples()) {
             sampledLine[samples] = line[segment];
+            sampledLastId[samples] = lastId[segment];
             set(target, layout.sampledRows() + samples++, firstRow + count[segment] - 1);
         }
     }

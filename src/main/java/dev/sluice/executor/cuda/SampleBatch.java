@@ -70,7 +70,7 @@ final class SampleBatch {
             line[i] = pass.sampledLine(i);
             ScheduledSequence sequence = plan.get(line[i]);
             SamplingParams p = sequence.sampling;
-            writeNumbers(target, i, sequence, history);
+            writeNumbers(target, i, sequence, pass.sampledLastId(i), history);
             set(target, layout.biasStarts() + i, bias);
             set(target, layout.maskStarts() + i, mask);
             for (int j = 0; j < p.biasTokenIds().length; j++, bias++) {
@@ -96,7 +96,8 @@ final class SampleBatch {
         return at + ids.length;
     }
 
-    private void writeNumbers(MemorySegment target, int i, ScheduledSequence sequence, TokenHistory history) {
+    private void writeNumbers(
+            MemorySegment target, int i, ScheduledSequence sequence, int lastId, TokenHistory history) {
         SamplingParams p = sequence.sampling;
         target.set(JAVA_LONG_UNALIGNED, (long) Long.BYTES * i, p.seed());
         set(target, layout.temperature() + i, p.temperature());
@@ -109,11 +110,21 @@ final class SampleBatch {
         set(target, layout.positions() + i, sequence.outputCount());
         alternatives[i] = Math.min(p.logprobs(), vocabularySize);
         set(target, layout.logprobs() + i, alternatives[i]);
-        boolean penalties = p.repetitionPenalty() != 1 || p.frequencyPenalty() != 0 || p.presencePenalty() != 0;
-        set(target, layout.slots() + i, penalties ? history.note(sequence) : -1);
+        boolean penalties = hasPenalties(p);
+        set(target, layout.slots() + i, penalties ? history.note(sequence, lastId) : -1);
         greedy &= p.temperature() < GREEDY_BELOW;
         adjusted |= penalties;
         logprobs |= p.logprobs() >= 0;
+    }
+
+    /** True if the host has to know all tokens before, to count them. */
+    static boolean hasPenalties(SamplingParams p) {
+        return p.repetitionPenalty() != 1 || p.frequencyPenalty() != 0 || p.presencePenalty() != 0;
+    }
+
+    /** Line of the plan that a sample is for. */
+    int line(int sample) {
+        return line[sample];
     }
 
     /** Where what was written lies. */

@@ -41,6 +41,7 @@ final class TokenHistory {
     private final int entriesMax;
     private final Map<Long, Row> rows = new HashMap<>();
     private final Row[] all;
+    private final int[] last = new int[1];
     private long time;
     private MemorySegment host;
     private int tokens;
@@ -96,11 +97,12 @@ final class TokenHistory {
     }
 
     /**
-     * Makes sure that a row counts all known tokens of a sequence, once {@link #flush} has been called.
+     * Makes sure that a row counts all tokens of a sequence, once {@link #flush} has been called.
      *
+     * @param lastId the last of them, if the sequence awaits it
      * @return the row's number
      */
-    int note(ScheduledSequence sequence) {
+    int note(ScheduledSequence sequence, int lastId) {
         Row row = rows.get(sequence.sequence);
         if (row == null) {
             row = take(sequence.sequence);
@@ -112,8 +114,13 @@ final class TokenHistory {
             long bytes = (long) Integer.BYTES * vocabularySize;
             stream.fill(counts + row.slot * bytes, (byte) 0, bytes);
         }
-        add(row.slot, sequence.tokens, row.noted, Math.min(sequence.promptLength, sequence.tokenCount), false);
-        add(row.slot, sequence.tokens, Math.max(row.noted, sequence.promptLength), sequence.tokenCount, true);
+        int known = sequence.knownCount();
+        add(row.slot, sequence.tokens, row.noted, Math.min(sequence.promptLength, known), false);
+        add(row.slot, sequence.tokens, Math.max(row.noted, sequence.promptLength), known, true);
+        if (Math.max(row.noted, known) < sequence.tokenCount) {
+            last[0] = lastId;
+            add(row.slot, last, 0, 1, true);
+        }
         row.noted = sequence.tokenCount;
         return row.slot;
     }

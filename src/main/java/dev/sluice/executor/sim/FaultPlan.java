@@ -11,6 +11,11 @@ public interface FaultPlan {
         return false;
     }
 
+    /** True if the step is not even to start. */
+    default boolean refusesStep(long step) {
+        return false;
+    }
+
     /** True if this one sequence of the step is to fail. */
     default boolean failsSequence(long step, long sequence) {
         return false;

@@ -33,7 +33,9 @@ public final class SimulatedExecutor implements ModelExecutor {
     private final int blockSize;
     private final long[] slots;
     private final long[] writtenInStep;
-    private final StepResult result = new StepResult();
+    private StepResult spareResult = new StepResult();
+    private StepResult otherResult = new StepResult();
+    private @Nullable SimulatedStep last;
     private SimulatedCopies copies;
     private @Nullable String violation;
     private boolean closed;
@@ -89,40 +91,87 @@ public final class SimulatedExecutor implements ModelExecutor {
     }
 
     @Override
+    public boolean runsBesideItsCaller() {
+        return true;
+    }
+
+    @Override
     public PendingStep submit(StepPlan plan) {
         requireOpen();
+        SimulatedStep before = last;
+        if (before != null && before.waitsForAnother()) {
+            throw violated("step " + plan.step() + " was submitted while two were under way");
+        }
+        if (faults.refusesStep(plan.step())) {
+            if (before != null) {
+                before.finish();
+            }
+            copies.begin(plan.transfers());
+            last = null;
+            throw new ExecutorException(ExecutorException.Scope.STEP, "injected refusal of step " + plan.step());
+        }
+        SimulatedStep step = new SimulatedStep(plan, spareResult, before, this::compute);
+        spareResult = otherResult;
+        otherResult = step.result;
+        last = step;
+        return step;
+    }
+
+    private void compute(SimulatedStep step) {
+        StepPlan plan = step.plan;
+        StepResult result = step.result;
+        if (!step.isUntouched()) {
+            throw violated("a plan was used again before its step was over");
+        }
         copies.begin(plan.transfers());
         if (faults.failsStep(plan.step())) {
             throw new ExecutorException(ExecutorException.Scope.STEP, "injected failure of step " + plan.step());
         }
-        result.begin(plan.size());
         for (int i = 0; i < plan.size(); i++) {
-            checkShape(plan.get(i));
-            if (faults.failsSequence(plan.step(), plan.get(i).sequence)) {
+            ScheduledSequence line = plan.get(i);
+            int awaited = awaitedToken(step, line);
+            checkShape(line);
+            if (faults.failsSequence(plan.step(), line.sequence)) {
                 result.setFailure(i, "injected failure");
+            } else if (line.awaited != ScheduledSequence.NOTHING && awaited == StepResult.NO_TOKEN) {
+                result.setFailure(i, "the step before did not yield what this line awaits");
             } else {
-                write(plan.get(i), plan.step());
+                write(line, awaited, plan.step());
             }
         }
         for (int i = 0; i < plan.size(); i++) {
             if (result.failure(i) == null) {
-                read(plan, i);
+                read(step, i);
             }
         }
-        return PendingStep.done(result);
+    }
+
+    private int awaitedToken(SimulatedStep step, ScheduledSequence line) {
+        if (line.awaited == ScheduledSequence.NOTHING) {
+            return StepResult.NO_TOKEN;
+        }
+        if (!step.mayAwait(line)) {
+            throw violated(line, "awaits line " + line.awaited + " of the step before, which is not its own");
+        }
+        return step.awaitedToken(line);
+    }
+
+    /** The id at a position of a line: the last one may be known to the executor alone. */
+    private static int token(ScheduledSequence line, int position, int awaited) {
+        return position < line.knownCount() ? line.tokens[position] : awaited;
     }
 
     private void checkShape(ScheduledSequence line) {
         if (line.start < 0 || line.count < 1 || line.count > line.tokenCount - line.start) {
             throw violated(line, "positions " + line.start + "+" + line.count + " of " + line.tokenCount);
         }
-        if (line.tokenCount > line.tokens.length || line.start + line.count > spec.contextLength()) {
+        if (line.knownCount() > line.tokens.length || line.start + line.count > spec.contextLength()) {
             throw violated(line, line.tokenCount + " tokens are more than there are, or than the context holds");
         }
         if (line.start + line.count > line.blockCount * blockSize || line.blockCount > line.blocks.length) {
             throw violated(line, line.blockCount + " blocks do not cover its positions");
         }
-        for (int i = 0; i < line.tokenCount; i++) {
+        for (int i = 0; i < line.knownCount(); i++) {
             if (line.tokens[i] < 0 || line.tokens[i] >= spec.vocabularySize()) {
                 throw violated(line, "token " + line.tokens[i] + " is not in the vocabulary");
             }
@@ -134,11 +183,11 @@ public final class SimulatedExecutor implements ModelExecutor {
         }
     }
 
-    private void write(ScheduledSequence line, long step) {
+    private void write(ScheduledSequence line, int awaited, long step) {
         long history = origin(weights);
         boolean lacksLoad = lacksLoad(line);
         for (int position = 0; position < line.start + line.count; position++) {
-            history = extend(history, line.tokens[position]);
+            history = extend(history, token(line, position, awaited));
             if (position >= line.start) {
                 int slot = slot(line, position);
                 if (lacksLoad) {
@@ -154,17 +203,19 @@ public final class SimulatedExecutor implements ModelExecutor {
         }
     }
 
-    private void read(StepPlan plan, int index) {
-        ScheduledSequence line = plan.get(index);
+    private void read(SimulatedStep step, int index) {
+        ScheduledSequence line = step.plan.get(index);
+        StepResult result = step.result;
+        int awaited = awaitedToken(step, line);
         if (lacksLoad(line)) {
             result.setToken(index, 0); // computed from nothing: the caller must not use it
             return;
         }
         long history = origin(weights);
         for (int position = 0; position < line.start + line.count; position++) {
-            history = extend(history, line.tokens[position]);
+            history = extend(history, token(line, position, awaited));
             if (slots[slot(line, position)] != history) {
-                if (sharesFailedBlock(plan, index)) {
+                if (sharesFailedBlock(step, index)) {
                     return; // the caller takes this sequence back: it shares what a failed one did not write
                 }
                 throw violated(
@@ -202,10 +253,11 @@ public final class SimulatedExecutor implements ModelExecutor {
         return new TokenLogprobs(LOG_HALF, ids, values);
     }
 
-    private boolean sharesFailedBlock(StepPlan plan, int index) {
-        ScheduledSequence line = plan.get(index);
+    private static boolean sharesFailedBlock(SimulatedStep step, int index) {
+        ScheduledSequence line = step.plan.get(index);
+        StepResult result = step.result;
         for (int i = 0; i < index; i++) {
-            ScheduledSequence other = plan.get(i);
+            ScheduledSequence other = step.plan.get(i);
             for (int block = 0;
                     result.failure(i) != null && block < Math.min(line.blockCount, other.blockCount);
                     block++) {
@@ -222,7 +274,10 @@ public final class SimulatedExecutor implements ModelExecutor {
     }
 
     private ExecutorException violated(ScheduledSequence line, String problem) {
-        String message = "sequence " + line.sequence + " (" + line.kind + "): " + problem;
+        return violated("sequence " + line.sequence + " (" + line.kind + "): " + problem);
+    }
+
+    private ExecutorException violated(String message) {
         if (violation == null) {
             violation = message;
         }

@@ -142,6 +142,52 @@ class CudaExecutorTest {
         assertThat(earlier.isDone() && later.isDone()).isTrue();
     }
 
+    @Test
+    void aStepBegunAheadFindsTheTokenOnTheDeviceAndWaitsForNothing() {
+        Run[] runs = decoding(2);
+        assertThat(callsBetweenSubmissions(runs)).doesNotContain("Synchronize");
+    }
+
+    @Test
+    void aTokenThatHasToBeCountedIsWaitedFor() {
+        Run[] runs = decoding(2);
+        runs[1].sampling = new SamplingParams.Builder().presencePenalty(0.5f).build();
+        assertThat(callsBetweenSubmissions(runs)).containsOnlyOnce("cuEventSynchronize");
+    }
+
+    /** What the driver was asked for by a step that was submitted while the one before was under way. */
+    private String callsBetweenSubmissions(Run... runs) {
+        driver.begin();
+        for (Run run : runs) {
+            driver.schedule(run, 1);
+        }
+        PendingStep first = driver.start();
+        driver.begin();
+        for (int i = 0; i < runs.length; i++) {
+            runs[i].computed++;
+            driver.scheduleAwaiting(runs[i], i);
+        }
+        fake().clearLog();
+        PendingStep second = driver.start();
+        String log = fake().log();
+        first.join();
+        assertThat(second.join().token(1)).isNotNegative();
+        return log;
+    }
+
+    @Test
+    void nobodyCanAwaitATokenOfAStepThatCouldNotStart() {
+        Run[] runs = decoding(1);
+        driver.begin();
+        driver.schedule(runs[0], 1);
+        fake().fail("cuMemcpyDtoHAsync", 1, 0);
+        assertThatThrownBy(driver::start).isInstanceOf(ExecutorException.class);
+        runs[0].computed++;
+        driver.begin();
+        driver.scheduleAwaiting(runs[0], 0);
+        assertThat(driver.submit().failure(0)).isEqualTo("the answer to line 0 is awaited, of 0");
+    }
+
     /** Shifts so large that the model has no say: the pattern is what the CPU's sampler makes of nothing but the shifts. */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})

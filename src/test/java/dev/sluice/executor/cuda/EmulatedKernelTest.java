@@ -47,12 +47,27 @@ class EmulatedKernelTest {
     void embeddingRowsAreCopiedAndForeignIdsReadTheFirst() {
         int hidden = 2088; // more than one round of 256 threads, not a multiple of them
         Numbers table = Numbers.random(Format.BF16, 5 * hidden, random, 1);
-        Numbers out = Numbers.poisoned(Format.BF16, 6 * hidden);
         int[] ids = {4, 0, -1, 5, 2, 4};
-        int[] expected = {4, 0, 0, 0, 2, 4};
-        gpu.launch("embed_16bit", 6, 1, 1, 256, 0, out, table, Numbers.ints(ids), hidden, 5);
-        for (int row = 0; row < 6; row++) {
+        Numbers out = Numbers.poisoned(Format.BF16, 6 * hidden);
+        gpu.launch("embed_16bit", 6, 1, 1, 256, 0, out, table, Numbers.ints(ids), null, hidden, 5);
+        assertRows(out, table, hidden, 4, 0, 0, 0, 2, 4);
+    }
+
+    @Test
+    void idsThatTheHostDoesNotKnowAreTakenFromWhatWasSampled() {
+        int hidden = 2088;
+        Numbers table = Numbers.random(Format.BF16, 5 * hidden, random, 1);
+        Numbers sampled = Numbers.ints(3, -1, 5, 4);
+        int[] ids = {-4, 2, -1, -2, -3, -1};
+        Numbers out = Numbers.poisoned(Format.BF16, 6 * hidden);
+        gpu.launch("embed_16bit", 6, 1, 1, 256, 0, out, table, Numbers.ints(ids), sampled, hidden, 5);
+        assertRows(out, table, hidden, 4, 2, 3, 0, 0, 3);
+    }
+
+    private static void assertRows(Numbers out, Numbers table, int hidden, int... expected) {
+        for (int row = 0; row < expected.length; row++) {
             assertThat(out.matches(row * hidden, table, expected[row] * hidden, hidden))
+                    .as("row " + row)
                     .isTrue();
         }
     }

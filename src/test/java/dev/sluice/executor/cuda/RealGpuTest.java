@@ -22,7 +22,7 @@ class RealGpuTest {
         RealGpu gpu = new RealGpu(FakeCuda.library());
         Numbers table = Numbers.random(Format.BF16, 4 * 16, new Random(1), 1);
         Numbers out = Numbers.poisoned(Format.BF16, 2 * 16);
-        gpu.launch("embed_16bit", 2, 1, 1, 256, 0, out, table, Numbers.ints(3, 1), 16, 4);
+        gpu.launch("embed_16bit", 2, 1, 1, 256, 0, out, table, Numbers.ints(3, 1), null, 16, 4);
         assertThat(out.matches(0, table, 3 * 16, 16)).isTrue();
         assertThat(out.matches(16, table, 16, 16)).isTrue();
         out.checkMargins();
