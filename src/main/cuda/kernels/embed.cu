@@ -4,7 +4,7 @@
  *   out    [rows, hidden]         16-bit
  *   table  [vocabulary, hidden]   16-bit
  *   ids    [rows]                 int; -1 - i stands for sampled[i], if there is such a list
- *   sampled                       int; what the step before has left: ids of tokens that the host does not know yet; or null
+ *   sampled                       int; what the step before has left: tokens that the host does not know yet; or null
  *   hidden                        a multiple of 8
  *
  * An id outside the vocabulary reads row 0: a sampled -1 must not read elsewhere.
@@ -13,8 +13,8 @@
  */
 #include "types.cuh"
 
-SLUICE_KERNEL __launch_bounds__(256) embed_16bit(uint4* out, const uint4* table, const int* ids, const int* sampled, int hidden,
-                                                     int vocabulary) {
+SLUICE_KERNEL __launch_bounds__(256) embed_16bit(uint4* out, const uint4* table, const int* ids, const int* sampled,
+                                                 int hidden, int vocabulary) {
     begin_after_previous();
     int id = ids[blockIdx.x];
     id = id < 0 && sampled != nullptr ? sampled[-1 - id] : id;

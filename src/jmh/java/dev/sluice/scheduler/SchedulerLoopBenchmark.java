@@ -25,6 +25,7 @@ import org.openjdk.jmh.annotations.Fork;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
@@ -46,6 +47,10 @@ public class SchedulerLoopBenchmark {
     private static final int PROMPT = 100;
     private static final int OUTPUT = 512;
 
+    /** Whether steps are begun ahead where that is possible: their planning then takes place while the device computes. */
+    @Param({"false", "true"})
+    public boolean overlap;
+
     private SchedulerLoop loop;
     private long next;
 
@@ -62,7 +67,7 @@ public class SchedulerLoopBenchmark {
                 true,
                 0,
                 SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
-                true,
+                overlap,
                 4096,
                 4096);
         loop = new SchedulerLoop(
@@ -118,8 +123,7 @@ public class SchedulerLoopBenchmark {
 
     private static final class FreeExecutor implements ModelExecutor {
         private final ExecutorSpec spec;
-        private final StepResult result = new StepResult();
-        private final PendingStep done = PendingStep.done(result);
+        private final StepResult[] results = {new StepResult(), new StepResult()};
 
         FreeExecutor(KvLayout layout) {
             spec = new ExecutorSpec("free", "none", 32_000, 4096, layout, 1, "none");
@@ -141,12 +145,18 @@ public class SchedulerLoopBenchmark {
         }
 
         @Override
+        public boolean runsBesideItsCaller() {
+            return true;
+        }
+
+        @Override
         public PendingStep submit(StepPlan plan) {
+            StepResult result = results[(int) (plan.step() % 2)];
             result.begin(plan.size());
             for (int i = 0; i < plan.size(); i++) {
                 result.setToken(i, (int) (plan.step() % 30_000));
             }
-            return done;
+            return PendingStep.done(result);
         }
 
         @Override

@@ -143,7 +143,7 @@ public final class SchedulerLoop {
         Step step = begunAhead == null ? planStep() : begunAhead;
         if (step.batch.size() > 0) {
             work += step.batch.size();
-            if (ahead.plan(step, runner.spare().batch)) {
+            if (runner.failedInARow() == 0 && ahead.plan(step, runner.spare().batch)) {
                 runner.submitAhead();
             }
             finish(step);

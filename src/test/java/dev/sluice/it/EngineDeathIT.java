@@ -44,7 +44,7 @@ class EngineDeathIT {
 
     @Test
     void aStepThatHangsCostsReadinessThenLivenessAndLeavesOneDump() throws Exception {
-        try (ServerProcess server = start("hang", "--sluice.scheduler.watchdog=1s")) {
+        try (ServerProcess server = start("hang", "--sluice.scheduler.watchdog=3s")) {
             assertThat(server.status("/livez")).isEqualTo(200);
             assertThat(server.status("/readyz")).isEqualTo(200);
             server.post("/v1/completions", STREAM.formatted(",\"seed\":666"));
