@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs on a host that has nothing but the NVIDIA driver: kernel tests, the executor's contract, golden models, benchmarks.
+# Runs on a host that has nothing but the NVIDIA driver: kernel tests, the executor's contract, golden models, benchmarks, a
+# server under load beside transformers, if the host's python3 has it.
 # Results go to the folder named by the first argument, ./results by default. Ends with 3 if there is no GPU.
 cd "$(dirname "$0")" || exit 1
 RESULTS=${1:-results}
@@ -71,5 +72,12 @@ CONFIG
   return $code
 }
 run serving serve
-tail -n 3 "$RESULTS/serving.txt"
+tail -n 1 "$RESULTS/serving.txt"
+echo "== baseline"
+if command -v python3 > /dev/null; then
+  python3 transformers_baseline.py "$RESULTS/llama-8b/config.json" 256 1024 256 > "$RESULTS/baseline.txt" 2>&1
+  tail -n 1 "$RESULTS/baseline.txt"
+else
+  echo "no baseline: there is no python3"
+fi
 exit $failed

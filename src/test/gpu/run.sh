@@ -54,7 +54,7 @@ bundle() {
   cp -r target/classes target/test-classes "$to/target/"
   rm -f "$to"/target/classes/models/*/model.safetensors # random weights will do, and the tiny models have their own
   cp -r src/test/resources/golden "$to/src/test/resources/"
-  cp src/test/gpu/check.sh "$to/"
+  cp src/test/gpu/check.sh src/test/gpu/transformers_baseline.py "$to/"
   "$jdk/bin/jlink" --add-modules "$MODULES" --strip-debug --no-header-files --no-man-pages --compress zip-0 \
     --output "$to/runtime"
   # Nothing is drawn: the module is there for java.beans.

@@ -33,6 +33,8 @@ class ChartTest {
         "offload.hostMemory, much",
         "service.type, Magic",
         "queue.timeout, soon",
+        "gpu.count, 2",
+        "gpu.memoryUtilization, 1.5",
         "shutdown.drainSeconds, 0"
     })
     void aValueThatWouldDoNothingIsRefused(String key, String value) {
@@ -43,6 +45,21 @@ class ChartTest {
     void twoSourcesOfAModelAreRefused() {
         assertThatThrownBy(() -> new RenderedChart("model.path", "/models/a", "model.id", "b/c"))
                 .hasMessageContaining("model.path and model.id");
+    }
+
+    @Test
+    void aGpuServesWhereThereIsOne() {
+        RenderedChart chart = new RenderedChart(
+                "gpu.count", "1", "gpu.resourceName", "nvidia.com/mig-3g\\.40gb", "gpu.runtimeClassName", "nvidia");
+        assertThat(config(chart)).contains("type: cuda").contains("kernel-cache: /tmp/kernels");
+        assertThat(at(chart.container(), "resources", "limits"))
+                .containsEntry("nvidia.com/mig-3g.40gb", 1)
+                .containsEntry("memory", "2Gi");
+        assertThat(chart.pod()).containsEntry("runtimeClassName", "nvidia");
+        RenderedChart without = new RenderedChart("gpu.runtimeClassName", "nvidia");
+        assertThat(config(without)).doesNotContain("cuda");
+        assertThat(without.container().get("resources").toString()).doesNotContain("nvidia");
+        assertThat(without.pod()).doesNotContainKey("runtimeClassName");
     }
 
     @Test
