@@ -50,7 +50,7 @@ class ChartTest {
     @Test
     void aGpuServesWhereThereIsOne() {
         RenderedChart chart = new RenderedChart(
-                "gpu.count", "1", "gpu.resourceName", "nvidia.com/mig-3g\\.40gb", "gpu.runtimeClassName", "nvidia");
+                "gpu.count", "1", "gpu.resourceName", "nvidia.com/mig-3g.40gb", "gpu.runtimeClassName", "nvidia");
         assertThat(config(chart)).contains("type: cuda").contains("kernel-cache: /tmp/kernels");
         assertThat(at(chart.container(), "resources", "limits"))
                 .containsEntry("nvidia.com/mig-3g.40gb", 1)

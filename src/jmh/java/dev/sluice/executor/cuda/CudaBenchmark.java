@@ -23,7 +23,7 @@ import java.util.Locale;
  * Steps of the CUDA executor as shares of what the device can do, all measured in one run, with random weights.
  *
  * <p>Argument: a shape, {@code llama-8b} by default; {@code tiny} is for trying the program on the emulated GPU, where its
- * figures mean nothing.
+ * figures mean nothing. A second one says how linear layers are quantized: {@code none}, {@code int8} or {@code fp8}.
  */
 public final class CudaBenchmark {
 
@@ -57,7 +57,8 @@ public final class CudaBenchmark {
 
     private final Shape shape;
     private final ModelSpec model;
-    private final LinearFormats formats;
+    private final long weightBytes;
+    private final long weightNumbers;
     private final CudaExecutor executor;
     private final double bandwidth;
     private final double peak;
@@ -65,10 +66,17 @@ public final class CudaBenchmark {
     private final PlanDriver driver;
 
     private CudaBenchmark(
-            Shape shape, Model model, CudaExecutor executor, double bandwidth, double peak, double plainRate) {
+            Shape shape,
+            Model model,
+            QuantizationChoice quantization,
+            CudaExecutor executor,
+            double bandwidth,
+            double peak,
+            double plainRate) {
         this.shape = shape;
         this.model = model.spec();
-        formats = LinearFormats.of(QuantizationChoice.NONE, model.spec(), model.weights());
+        weightBytes = weights(model, quantization);
+        weightNumbers = weights(model, QuantizationChoice.NONE) / Short.BYTES;
         this.executor = executor;
         this.bandwidth = bandwidth;
         this.peak = peak;
@@ -79,6 +87,9 @@ public final class CudaBenchmark {
     public static void main(String[] args) throws IOException {
         Locale.setDefault(Locale.ROOT);
         Shape shape = args.length > 0 && args[0].equals("tiny") ? TINY : LLAMA_8B;
+        QuantizationChoice quantization = args.length > 1
+                ? QuantizationChoice.valueOf(args[1].toUpperCase(Locale.ROOT))
+                : QuantizationChoice.NONE;
         TestGpu gpu = TestGpu.fresh();
         if (gpu == null || (shape != TINY && !TestGpu.isReal())) {
             System.out.println("There is no GPU here: nothing was measured.");
@@ -104,11 +115,11 @@ public final class CudaBenchmark {
                                 16,
                                 shape == TINY ? 64 : 0,
                                 0.9,
-                                QuantizationChoice.NONE,
+                                quantization,
                                 null,
                                 true,
                                 true))) {
-            CudaBenchmark benchmark = new CudaBenchmark(shape, model, executor, bandwidth, peak, pinned);
+            CudaBenchmark benchmark = new CudaBenchmark(shape, model, quantization, executor, bandwidth, peak, pinned);
             benchmark.prefill();
             benchmark.decode(1, 0.85);
             benchmark.decode(shape.batch, 0.75);
@@ -116,9 +127,9 @@ public final class CudaBenchmark {
         }
     }
 
-    private long weights() {
-        WeightTable table = new WeightTable(0, formats);
-        CudaWeights.place(model, table);
+    private static long weights(Model model, QuantizationChoice quantization) {
+        WeightTable table = new WeightTable(0, LinearFormats.of(quantization, model.spec(), model.weights()));
+        CudaWeights.place(model.spec(), table);
         return table.bytes();
     }
 
@@ -155,7 +166,7 @@ public final class CudaBenchmark {
         }
         double best = Arrays.stream(seconds).min().orElseThrow();
         double products =
-                2.0 * shape.prefill * (weights() / 2.0 - (double) model.vocabularySize() * model.hiddenSize() * 2);
+                2.0 * shape.prefill * (weightNumbers - (double) model.vocabularySize() * model.hiddenSize() * 2);
         double attention = 2.0 * model.layers() * model.heads() * model.headDim() * shape.prefill * shape.prefill;
         double rate = (products + attention) / best;
         report(
@@ -190,7 +201,7 @@ public final class CudaBenchmark {
         Arrays.sort(steps);
         Arrays.sort(host);
         double median = steps[steps.length / 2];
-        double bytes = weights()
+        double bytes = weightBytes
                 - 2.0 * model.vocabularySize() * model.hiddenSize() // one row of the embedding is read
                 + (double) batch
                         * shape.context

@@ -101,22 +101,29 @@ class CudaExecutorContractTest {
     /** What is known of these models is what they say alone, each prompt in one piece: other tests say whether it is right. */
     abstract static class Quantized extends OnTinyModel {
 
+        private final List<Known> known = new ArrayList<>();
+
         Quantized(String name, int broken, QuantizationChoice quantization) {
             super(name, broken, quantization);
         }
 
         @Override
-        protected List<Known> known() {
-            List<Known> known = new ArrayList<>();
-            try (ModelExecutor executor = open()) {
+        protected ModelExecutor open() {
+            known.clear();
+            try (ModelExecutor executor = super.open()) {
                 PlanDriver driver = new PlanDriver(executor);
                 for (Known one : super.known()) {
                     Run run = driver.start(one.prompt());
-                    driver.generate(one.greedy().length, LAYOUT.usableBlocks() * LAYOUT.blockSize(), run);
+                    driver.generate(one.greedy().length, CONTEXT, run);
                     known.add(new Known(one.prompt(), run.output()));
                     driver.release(run);
                 }
             }
+            return super.open();
+        }
+
+        @Override
+        protected List<Known> known() {
             return known;
         }
     }
