@@ -140,6 +140,36 @@ abstract class StepAheadContract {
     }
 
     @Test
+    void linesThatAwaitMayComeBehindOthers() {
+        assumeItCan();
+        Run[] all = startAll();
+        Run awaits = all[0];
+        Run[] others = Arrays.copyOfRange(all, 1, all.length);
+        Run shortest = driver.start(known.getFirst().prompt()[0]); // its answer is the first that the step gives
+        driver.begin();
+        driver.schedule(awaits, awaits.promptLength);
+        PendingStep current = driver.start();
+        awaits.computed = awaits.promptLength;
+        driver.begin();
+        driver.schedule(shortest, 1);
+        for (Run run : others) {
+            driver.schedule(run, run.promptLength);
+            run.computed = run.promptLength;
+        }
+        driver.scheduleAwaiting(awaits, 0);
+        PendingStep ahead = driver.start();
+        driver.take(awaits, current.join(), 0);
+        StepResult result = ahead.join();
+        for (int i = 0; i < others.length; i++) {
+            driver.take(others[i], result, 1 + i);
+        }
+        driver.take(awaits, result, all.length);
+        awaits.computed++;
+        driver.generate(known.getFirst().greedy().length, WHOLE, all);
+        checkOutputs(all);
+    }
+
+    @Test
     void whatWasComputedInVainHarmsNobodyWhoGetsItsBlocks() {
         assumeItCan();
         Run[] runs = Arrays.copyOf(startAll(), 2);
