@@ -103,27 +103,26 @@ final class MatrixProducts {
 
     /** The largest tile that still leaves a block to every multiprocessor, else the smallest. */
     TileProduct byRule(DeviceMatrix w, int m, boolean logits) {
-        TileProduct best = null;
-        boolean bestFills = false;
+        TileProduct largest = null;
+        TileProduct smallest = null;
         for (TileProduct kernel : own(w.format(), logits)) {
-            if (!kernel.suits(m)) {
+            ProductTile tile = kernel.tile();
+            if (!tile.suits(m)) {
                 continue;
             }
-            ProductTile tile = kernel.tile();
+            if (smallest == null || tile.area() < smallest.tile().area()) {
+                smallest = kernel;
+            }
             boolean fills = tile.tiles(m, w.rows()) >= multiprocessors;
-            boolean better = best == null
-                    || (fills
-                            ? !bestFills || tile.area() > best.tile().area()
-                            : !bestFills && tile.area() < best.tile().area());
-            if (better) {
-                best = kernel;
-                bestFills = fills;
+            if (fills && (largest == null || tile.area() > largest.tile().area())) {
+                largest = kernel;
             }
         }
-        if (best == null) {
-            throw new IllegalArgumentException("no kernel for " + m + " rows");
+        TileProduct chosen = largest == null ? smallest : largest;
+        if (chosen == null) {
+            throw new IllegalArgumentException("no kernel for " + m + " rows of " + w.format());
         }
-        return best;
+        return chosen;
     }
 
     /** Our own kernels for such operands and results. */
