@@ -387,12 +387,15 @@ int cuStreamBeginCapture_v2(void *stream, int mode) {
     return OK;
 }
 int cuStreamEndCapture(void *stream, void **graph) {
-    IN_CONTEXT("cuStreamEndCapture", "");
     Handle *found = find(stream, STREAM);
-    if (!found || !found->capturing) {
+    int was_capturing = found && found->capturing;
+    if (found) {
+        found->capturing = 0; /* a capture ends even if it has failed */
+    }
+    IN_CONTEXT("cuStreamEndCapture", "");
+    if (!was_capturing) {
         return INVALID_HANDLE;
     }
-    found->capturing = 0;
     *graph = copy_of_ops(found, GRAPH);
     return OK;
 }
@@ -450,6 +453,10 @@ int cuFuncSetAttribute(void *function, int attribute, int value) {
     snprintf(detail, sizeof detail, "%d=%d", attribute, value);
     IN_CONTEXT("cuFuncSetAttribute", detail);
     return find_function(function) ? OK : INVALID_HANDLE;
+}
+int cuFuncGetAttribute(int *value, int attribute, void *function) {
+    *value = capability; /* as if compiled for this device */
+    return attribute == 5 && find_function(function) ? OK : INVALID_HANDLE;
 }
 static int launch_kernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                          unsigned shared, void *stream, void **arguments, const char *how) {

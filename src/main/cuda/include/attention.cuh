@@ -7,9 +7,10 @@
  *   - keys are cut into chunks of 256 at absolute multiples of 256, chunks into tiles of 64, tiles into products of 16;
  *   - one warp visits the tiles of a chunk in ascending order, and keeps a largest score, a sum and sums of values;
  *   - finished chunks are blended in ascending order, one by one, each into the blend of all before it.
- * A tile or chunk of which a row sees nothing does not change its bits, so it may be visited or left out. Blends are not
- * associative: decode, which computes chunks in parallel, keeps a partial result of each. That bounds its workspace by
- * context / 256 for a row; a coarser second level would bound it further but cost prefill a third set of sums.
+ * A tile or chunk of which a row sees nothing does not change its bits, so it may be visited or left out; as long as all
+ * values are finite, since prefill multiplies those behind a row by 0. Blends are not associative: decode, which computes
+ * chunks in parallel, keeps a partial result of each. That bounds its workspace by context / 256 for a row; a coarser
+ * second level would bound it further but cost prefill a third set of sums.
  *
  * Sums and products that a compiler could fuse in one kernel and not in the other are spelled out (__fmaf_rn, __fmul_rn).
  *

@@ -188,7 +188,12 @@ final class CudaKernelBenchmark implements AutoCloseable {
             CudaAttention attention = new CudaAttention(
                     shape,
                     new CudaAttention.Operands(
-                            out.address(), queries.address(), arena.address(), partial.address(), stats.address()),
+                            out.address(),
+                            queries.address(),
+                            arena.address(),
+                            partial.address(),
+                            stats.address(),
+                            chunks),
                     kernels,
                     stream,
                     host);

@@ -13,6 +13,8 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * NVIDIA's library of matrix products, if the host has it: C[M, N] = A[M, K] * W[N, K]^T in 16 bits with fp32 sums.
@@ -21,6 +23,8 @@ import org.jspecify.annotations.Nullable;
  * C^T = (W^T)^T * A^T. It may not split sums over k: their parts would be added in an order that depends on M.
  */
 final class CublasLt implements AutoCloseable {
+
+    private static final Logger log = LoggerFactory.getLogger(CublasLt.class);
 
     /** What its makers advise for Hopper. */
     static final long WORKSPACE_BYTES = 32 << 20;
@@ -119,6 +123,21 @@ final class CublasLt implements AutoCloseable {
             close();
             throw CudaErrors.unexpected(e);
         }
+    }
+
+    /** With {@link #WORKSPACE_BYTES}; null, and a line in the log, if the library does not work here. */
+    static @Nullable CublasLt openIfUsable(NativeLibrary library, CudaStream stream) {
+        try {
+            return new CublasLt(library, stream, WORKSPACE_BYTES);
+        } catch (ExecutorException e) {
+            if (e.scope() == ExecutorException.Scope.DEVICE) {
+                throw e;
+            }
+            log.warn("cuBLASLt is left out: {}", e.getMessage());
+        } catch (CudaUnavailableException e) {
+            log.warn("cuBLASLt is left out: {}", e.getMessage());
+        }
+        return null;
     }
 
     /** Notes that what the library has just created at {@code out} is given back in the end. */

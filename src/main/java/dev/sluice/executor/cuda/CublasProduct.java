@@ -1,7 +1,10 @@
 package dev.sluice.executor.cuda;
 
-/** A product by cuBLASLt, for one shape of weights, with the algorithm for so many rows. */
-record CublasProduct(CublasLt.Product product, int rowsMax) implements ProductKernel {
+/**
+ * A product by cuBLASLt, for one shape of weights and just so many rows: what its algorithms do with other numbers of rows,
+ * nobody promises.
+ */
+record CublasProduct(CublasLt.Product product, int rows) implements ProductKernel {
 
     @Override
     public String name() {
@@ -10,7 +13,7 @@ record CublasProduct(CublasLt.Product product, int rowsMax) implements ProductKe
 
     @Override
     public boolean suits(int m) {
-        return m <= rowsMax;
+        return m == rows;
     }
 
     @Override

@@ -32,8 +32,9 @@ final class CudaAttention {
      * Where a launch finds its operands, as device addresses.
      *
      * @param partial of decoding rows; likewise stats
+     * @param places chunks of all heads that partial and stats have room for
      */
-    record Operands(long out, long queries, long arena, long partial, long stats) {}
+    record Operands(long out, long queries, long arena, long partial, long stats, int places) {}
 
     private static final int HEADS_TOGETHER = 16; // query heads of one kv head that share a product
     private static final int DECODE_THREADS = 128;
@@ -66,11 +67,16 @@ final class CudaAttention {
      */
     void decode(int layer, long tables, long lengths, int rows, int width) {
         int chunks = DecodeSplits.chunks((long) width * shape.blockSize(), shape.window());
-        int atOnce = DecodeSplits.rowsAtOnce(rows, shape.partialBytes(chunks));
+        int atOnce = rowsAtOnce(operands.places, chunks, rows);
         for (int row = 0; row < rows; row += atOnce) {
             long from = (long) Integer.BYTES * row;
             decode(layer, tables + from * width, lengths + from, row, Math.min(atOnce, rows - row), width, chunks);
         }
+    }
+
+    /** Rows of so many chunks whose partial results fit; the places are enough for one of the longest. */
+    static int rowsAtOnce(int places, int chunks, int rows) {
+        return Math.clamp(places / chunks, 1, rows);
     }
 
     private void decode(int layer, long tables, long lengths, int row, int rows, int width, int chunks) {

@@ -36,8 +36,8 @@ public final class CudaExecutor implements ModelExecutor {
 
     private static final Logger log = LoggerFactory.getLogger(CudaExecutor.class);
 
-    /** To be changed with the order of bytes in a block: see {@code paging.cuh}. */
-    private static final String FORMAT_VERSION = "-1";
+    /** To be changed with the order of bytes in a block, see {@code paging.cuh}, and with any order of additions. */
+    private static final String FORMAT_VERSION = "-2";
 
     private final CudaContext context;
     private final ExecutorSpec spec;
@@ -117,7 +117,7 @@ public final class CudaExecutor implements ModelExecutor {
                 (int) Math.min(asked, held),
                 layout,
                 blockBytes,
-                "cuda-" + type.suffix() + formats.label() + FORMAT_VERSION);
+                "cuda-" + type.suffix() + formats.label() + (device.hasWgmma() ? "-wgmma" : "-mma") + FORMAT_VERSION);
         check = new PlanCheck(spec, model.slidingWindow());
         CudaKernels kernels = new CudaKernels(context, images, type, model.headDim(), formats.target());
         log.info("CUDA kernels: {}", images.describe());
@@ -138,7 +138,7 @@ public final class CudaExecutor implements ModelExecutor {
         uploadFrequencies(model);
         MatrixProducts products = new MatrixProducts(kernels, stream, host);
         forward = new CudaForward(model, placed, kernels, memory, stream, products, host, arena, blockSize);
-        cublas = cublasLibrary == null ? null : new CublasLt(cublasLibrary, stream, CublasLt.WORKSPACE_BYTES);
+        cublas = cublasLibrary == null ? null : CublasLt.openIfUsable(cublasLibrary, stream);
         if (settings.measureProducts()) {
             new ProductTuning(products, stream, type, cublas).run(forward.uses());
         }
@@ -194,12 +194,25 @@ public final class CudaExecutor implements ModelExecutor {
         } catch (RuntimeException e) {
             history.forget();
             step.lose();
+            followWhatWasGiven();
             if (e instanceof ExecutorException known) {
                 throw known;
             }
             throw new ExecutorException(Scope.STEP, "a step could not be given to the GPU", e);
         }
         return step;
+    }
+
+    /** A part of a step that failed may be under way: copies into its blocks must not overtake it. */
+    private void followWhatWasGiven() {
+        try {
+            stream.record(computed);
+        } catch (ExecutorException e) {
+            if (e.scope() == Scope.DEVICE) {
+                throw e;
+            }
+            log.warn("The rest of a failed step is not waited for: {}", e.getMessage());
+        }
     }
 
     private void compute(StepPlan plan, CudaStep step, CudaStep before) {

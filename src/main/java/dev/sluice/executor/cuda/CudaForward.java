@@ -54,7 +54,13 @@ final class CudaForward {
         this.blockSize = blockSize;
         attention = new CudaAttention(
                 CudaShapes.attention(spec, blockSize),
-                new CudaAttention.Operands(memory.attended.half(), memory.queries, arena, memory.partial, memory.stats),
+                new CudaAttention.Operands(
+                        memory.attended.half(),
+                        memory.queries,
+                        arena,
+                        memory.partial,
+                        memory.stats,
+                        memory.partialPlaces),
                 kernels,
                 stream,
                 host);

@@ -6,5 +6,6 @@ import java.lang.foreign.MemorySegment;
  * A kernel; lives as long as its module.
  *
  * @param sharedBytes dynamic shared memory of each block
+ * @param waits it may begin before the kernel before it has ended, because its code waits by itself
  */
-record CudaFunction(String name, MemorySegment handle, int sharedBytes) {}
+record CudaFunction(String name, MemorySegment handle, int sharedBytes, boolean waits) {}

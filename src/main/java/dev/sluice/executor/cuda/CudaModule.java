@@ -1,6 +1,7 @@
 package dev.sluice.executor.cuda;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -11,6 +12,8 @@ import java.util.Set;
 final class CudaModule extends CudaHandle {
 
     private static final int MAX_DYNAMIC_SHARED_BYTES = 8;
+    private static final int PTX_VERSION = 5; // of the architecture that the code was compiled for: tens are major
+    private static final int WAITS_FROM = 90;
     private static final int FREE_SHARED_BYTES = 48 << 10; // more has to be asked for
 
     /** Invalid image, no binary for the device; PTX: invalid, no compiler for it, too new, compiling it switched off. */
@@ -72,10 +75,18 @@ final class CudaModule extends CudaHandle {
                                         .invokeExact(function, MAX_DYNAMIC_SHARED_BYTES, sharedBytes),
                                 "cuFuncSetAttribute of " + name);
             }
-            return new CudaFunction(name, function, sharedBytes);
+            return new CudaFunction(name, function, sharedBytes, waits(function, arena));
         } catch (Throwable e) {
             throw CudaErrors.unexpected(e);
         }
+    }
+
+    /** Whether grid.cuh let it wait: what was compiled for an older architecture does not. */
+    private boolean waits(MemorySegment function, Arena arena) throws Throwable {
+        MemorySegment version = arena.allocate(JAVA_INT);
+        int code = (int) context().moduleCalls().getAttribute().invokeExact(version, PTX_VERSION, function);
+        context().check(code, "cuFuncGetAttribute");
+        return version.get(JAVA_INT, 0) >= WAITS_FROM;
     }
 
     @Override

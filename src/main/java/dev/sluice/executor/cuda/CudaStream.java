@@ -20,7 +20,7 @@ final class CudaStream extends CudaHandle {
         super(context);
         this.handle = handle;
         MethodHandle call = context.streamCalls().launchEarly();
-        early = call == null || context.device().major() < EarlyLaunch.MAJOR_MIN ? null : new EarlyLaunch(call, handle);
+        early = call == null ? null : new EarlyLaunch(call, handle);
     }
 
     /** @param priority smaller is sooner; 0 is the least */
@@ -49,7 +49,7 @@ final class CudaStream extends CudaHandle {
      */
     void launch(CudaFunction function, int gridX, int gridY, int gridZ, int threads, KernelArguments arguments) {
         try {
-            if (early != null) {
+            if (early != null && function.waits()) {
                 check(
                         early.launch(function, gridX, gridY, gridZ, threads, arguments),
                         "the launch of " + function.name());

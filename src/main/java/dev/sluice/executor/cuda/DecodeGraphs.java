@@ -1,9 +1,13 @@
 package dev.sluice.executor.cuda;
 
+import dev.sluice.executor.ExecutorException;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Passes that only decode, as recorded graphs: one call instead of some hundred launches. Their sizes are rounded up to a
@@ -11,6 +15,7 @@ import java.util.Set;
  */
 final class DecodeGraphs {
 
+    private static final Logger log = LoggerFactory.getLogger(DecodeGraphs.class);
     private static final int SKINNY_MAX = 16; // rows up to which matrix products have kernels of their own
     private static final int FINE_STEP = 16;
     private static final int FINE_MAX = 64;
@@ -22,6 +27,7 @@ final class DecodeGraphs {
     private final CudaForward forward;
     private final Map<PassLayout, CudaGraph> graphs = new HashMap<>();
     private final Set<PassLayout> seen = new HashSet<>();
+    private final Set<PassLayout> unrecordable = new HashSet<>();
 
     DecodeGraphs(PassLimits limits, CudaStream stream, CudaForward forward) {
         this.limits = limits;
@@ -56,15 +62,29 @@ final class DecodeGraphs {
 
     /** Runs the layers and the logits of all rows. The first time step by step: it may never be asked for again. */
     void run(PassLayout bucket) {
-        if (seen.add(bucket)) {
+        CudaGraph graph = seen.add(bucket) || unrecordable.contains(bucket) ? null : graph(bucket);
+        if (graph == null) {
             forward.run(bucket, 0, bucket.samples());
-            return;
+        } else {
+            graph.launch(stream);
         }
+    }
+
+    /** Null if it cannot be recorded, for lack of memory or of an able driver: then it is run step by step for ever. */
+    private @Nullable CudaGraph graph(PassLayout bucket) {
         CudaGraph graph = graphs.get(bucket);
         if (graph == null) {
-            graph = stream.capture(() -> forward.run(bucket, 0, bucket.samples()));
-            graphs.put(bucket, graph);
+            try {
+                graph = stream.capture(() -> forward.run(bucket, 0, bucket.samples()));
+                graphs.put(bucket, graph);
+            } catch (ExecutorException e) {
+                if (e.scope() == ExecutorException.Scope.DEVICE) {
+                    throw e;
+                }
+                log.warn("Steps of {} sequences are not recorded as a graph: {}", bucket.rows(), e.getMessage());
+                unrecordable.add(bucket);
+            }
         }
-        graph.launch(stream);
+        return graph;
     }
 }

@@ -16,9 +16,16 @@ final class DecodeSplits {
         return Math.max(1, window > 0 ? Math.min(all, Math.ceilDiv(window, CHUNK_KEYS) + 2) : all);
     }
 
-    /** Rows whose partial results there is room for at a time. */
-    static int rowsAtOnce(int rows, long bytesOfRow) {
-        return Math.clamp(PARTIAL_BYTES_MAX / bytesOfRow, 1, rows);
+    /**
+     * Chunks whose partial results there is to be room for: those of all rows, but no more than some memory holds, and at
+     * least those of the longest row. Shorter rows may then be more at a time, never more chunks.
+     *
+     * @param chunksOfLongest row
+     * @param bytes of one chunk, all heads
+     */
+    static int places(int rows, int chunksOfLongest, long bytes) {
+        long all = (long) rows * chunksOfLongest;
+        return Math.toIntExact(Math.max(chunksOfLongest, Math.min(all, PARTIAL_BYTES_MAX / bytes)));
     }
 
     /**

@@ -20,9 +20,6 @@ import java.lang.invoke.MethodHandle;
  */
 final class EarlyLaunch {
 
-    /** Compute capability from which on devices can do this. */
-    static final int MAJOR_MIN = 9;
-
     private static final int CONFIG_BYTES = 56;
     private static final int ATTRIBUTE_BYTES = 72;
     private static final int PROGRAMMATIC_STREAM_SERIALIZATION = 6;

@@ -1,5 +1,6 @@
 package dev.sluice.executor.cuda;
 
+import dev.sluice.executor.ExecutorException;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -7,6 +8,8 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * C[M, N] = A[M, K] * W[N, K]^T by one of the kernels for the formats of A, W and C: by the one that was measured to be the
@@ -20,14 +23,21 @@ final class MatrixProducts {
         16_384
     };
 
-    /** What was chosen for weights of one shape and results of one format. */
+    private static final Logger log = LoggerFactory.getLogger(MatrixProducts.class);
+
+    /**
+     * What was chosen for weights of one shape and results of one format, by bucket.
+     *
+     * @param libraries what is still faster for just the rows of the bucket
+     */
     @SuppressWarnings("ArrayRecordComponent") // read in every step
     private record Choice(
             int n,
             int k,
             ElementFormat format,
             boolean logits,
-            @Nullable ProductKernel[] kernels) {}
+            @Nullable TileProduct[] kernels,
+            @Nullable ProductKernel[] libraries) {}
 
     private final int multiprocessors;
     private final Map<ElementFormat, List<TileProduct>> kernels = new EnumMap<>(ElementFormat.class);
@@ -58,26 +68,44 @@ final class MatrixProducts {
      * @param a its first rows are multiplied
      */
     void run(long c, DeviceMatrix a, DeviceMatrix w, int rows) {
-        check(a, w);
-        kernel(w, rows, false).launch(c, a, w, rows);
+        launch(c, a, w, rows, false);
     }
 
     /** Results in 32 bits, of operands of 16. */
     void logits(long c, DeviceMatrix a, DeviceMatrix w, int rows) {
-        check(a, w);
-        kernel(w, rows, true).launch(c, a, w, rows);
+        launch(c, a, w, rows, true);
     }
 
-    private static void check(DeviceMatrix a, DeviceMatrix w) {
+    private void launch(long c, DeviceMatrix a, DeviceMatrix w, int m, boolean logits) {
         if (a.format() != w.format() || a.columns() != w.columns()) {
             throw new IllegalArgumentException(a + " cannot be multiplied by " + w);
         }
+        Choice choice = choice(w, logits);
+        int bucket = bucket(m);
+        if (choice != null && launchLibrary(choice, bucket, c, a, w, m)) {
+            return;
+        }
+        TileProduct chosen = choice == null ? null : choice.kernels[bucket];
+        (chosen != null && chosen.suits(m) ? chosen : byRule(w, m, logits)).launch(c, a, w, m);
     }
 
-    private ProductKernel kernel(DeviceMatrix w, int m, boolean logits) {
-        Choice choice = choice(w, logits);
-        ProductKernel chosen = choice == null ? null : choice.kernels[bucket(m)];
-        return chosen != null && chosen.suits(m) ? chosen : byRule(w, m, logits);
+    /** False if it has to be computed by us. What has failed once is not asked again. */
+    private static boolean launchLibrary(Choice choice, int bucket, long c, DeviceMatrix a, DeviceMatrix w, int m) {
+        ProductKernel library = choice.libraries[bucket];
+        if (library == null || !library.suits(m)) {
+            return false;
+        }
+        try {
+            library.launch(c, a, w, m);
+            return true;
+        } catch (ExecutorException e) {
+            if (e.scope() == ExecutorException.Scope.DEVICE) {
+                throw e;
+            }
+            log.warn("{} is left out for {} rows: {}", library.name(), m, e.getMessage());
+            choice.libraries[bucket] = null;
+            return false;
+        }
     }
 
     private @Nullable Choice choice(DeviceMatrix w, boolean logits) {
@@ -135,13 +163,24 @@ final class MatrixProducts {
         return Arrays.copyOf(BUCKETS, bucket(rowsMax) + 1);
     }
 
-    /** From now on this kernel serves such weights, for the rows of one bucket. */
-    void choose(DeviceMatrix w, boolean logits, int bucketRows, ProductKernel kernel) {
+    /**
+     * From now on this kernel serves such weights, for the rows of one bucket.
+     *
+     * @param library what serves the rows that it suits instead
+     */
+    void choose(DeviceMatrix w, boolean logits, int bucketRows, TileProduct kernel, @Nullable ProductKernel library) {
         Choice choice = choice(w, logits);
         if (choice == null) {
-            choice = new Choice(w.rows(), w.columns(), w.format(), logits, new ProductKernel[BUCKETS.length]);
+            choice = new Choice(
+                    w.rows(),
+                    w.columns(),
+                    w.format(),
+                    logits,
+                    new TileProduct[BUCKETS.length],
+                    new ProductKernel[BUCKETS.length]);
             choices.add(choice);
         }
         choice.kernels[bucket(bucketRows)] = kernel;
+        choice.libraries[bucket(bucketRows)] = library;
     }
 }

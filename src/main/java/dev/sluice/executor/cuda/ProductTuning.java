@@ -3,7 +3,6 @@ package dev.sluice.executor.cuda;
 import dev.sluice.executor.ExecutorException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
@@ -15,8 +14,8 @@ import org.slf4j.LoggerFactory;
  * with the weights that it will have.
  *
  * <p>A row must have the same bits whatever it is batched with. Our own kernels give them by construction; cuBLASLt takes
- * part where what it computes equals ours bit for bit in the first and last rows of this very product, and is left out
- * of everything else.
+ * part where what it computes equals ours bit for bit in the first and last rows of this very product, with just so many
+ * rows, and is left out of everything else.
  */
 final class ProductTuning {
 
@@ -42,7 +41,7 @@ final class ProductTuning {
     private static final int ROUNDS = 3;
     private static final int LAYERS = 8; // in turn: the caches would hold the weights of one
     private static final int MANY_ROWS = 1024; // from which on a product outlasts what disturbs it
-    private static final int COMPARED_ROWS = 16;
+    private static final int COMPARED_ROWS = 128;
     private static final int COMPARED_RESULTS = 1 << 17;
     private static final int LARGEST_EXPONENT = 8;
     private static final double CLEARLY_FASTER = 0.98; // of the time: else noise would choose
@@ -67,19 +66,15 @@ final class ProductTuning {
             for (Use use : uses) {
                 fill(use.a);
                 StringBuilder chosen = new StringBuilder();
-                ProductKernel before = null;
+                String before = "";
                 for (int m : MatrixProducts.buckets(use.a.rows())) {
                     int rows = Math.min(m, use.a.rows());
-                    ProductKernel fastest = fastest(use, rows, start, end);
-                    products.choose(use.shape(), use.logits, m, fastest);
-                    if (before == null || !before.name().equals(fastest.name())) {
-                        chosen.append(chosen.isEmpty() ? "" : ", ")
-                                .append("from ")
-                                .append(rows)
-                                .append(" rows ")
-                                .append(fastest.name());
+                    String name = choose(use, m, rows, start, end);
+                    if (!name.equals(before)) {
+                        chosen.append(before.isEmpty() ? "" : ", ");
+                        chosen.append("from ").append(rows).append(" rows ").append(name);
                     }
-                    before = fastest;
+                    before = name;
                 }
                 DeviceMatrix shape = use.shape();
                 log.info("Products with {} x {} {}: {}", shape.rows(), shape.columns(), shape.format(), chosen);
@@ -87,31 +82,23 @@ final class ProductTuning {
         }
     }
 
-    private ProductKernel fastest(Use use, int m, CudaEvent start, CudaEvent end) {
-        ProductKernel best = products.byRule(use.shape(), m, use.logits);
+    /** Measures one bucket; returns the name of what was chosen. */
+    private String choose(Use use, int bucket, int m, CudaEvent start, CudaEvent end) {
+        TileProduct best = products.byRule(use.shape(), m, use.logits);
         double least = seconds(best, use, m, start, end);
-        for (ProductKernel kernel : candidates(use, m)) {
-            double seconds = seconds(kernel, use, m, start, end);
+        for (TileProduct kernel : products.own(use.shape().format(), use.logits)) {
+            double seconds = kernel.suits(m) ? seconds(kernel, use, m, start, end) : Double.MAX_VALUE;
             if (seconds < least * CLEARLY_FASTER) {
                 best = kernel;
                 least = seconds;
             }
         }
-        return best;
-    }
-
-    private List<ProductKernel> candidates(Use use, int m) {
-        List<ProductKernel> candidates = new ArrayList<>();
-        for (TileProduct kernel : products.own(use.shape().format(), use.logits)) {
-            if (kernel.suits(m)) {
-                candidates.add(kernel);
-            }
-        }
         ProductKernel library = library(use, m);
-        if (library != null) {
-            candidates.add(library);
+        if (library != null && seconds(library, use, m, start, end) >= least * CLEARLY_FASTER) {
+            library = null;
         }
-        return candidates;
+        products.choose(use.shape(), use.logits, bucket, best, library);
+        return library == null ? best.name() : library.name();
     }
 
     private @Nullable ProductKernel library(Use use, int m) {
@@ -119,12 +106,12 @@ final class ProductTuning {
         if (cublas == null || w.format() != ElementFormat.HALF) {
             return null;
         }
-        CublasLt.Product product = cublas.product(type, use.logits, m, w.rows(), w.columns());
-        if (product == null) {
-            return null;
-        }
-        CublasProduct kernel = new CublasProduct(product, m);
         try {
+            CublasLt.Product product = cublas.product(type, use.logits, m, w.rows(), w.columns());
+            if (product == null) {
+                return null;
+            }
+            CublasProduct kernel = new CublasProduct(product, m);
             return hasTheSameBits(kernel, use, m) ? kernel : null;
         } catch (ExecutorException e) {
             if (e.scope() == ExecutorException.Scope.DEVICE) {

@@ -37,6 +37,7 @@ final class Workspace {
     final long gateUp;
     final long partial;
     final long stats;
+    final int partialPlaces;
     final long logits;
     final long raw;
     final long history;
@@ -63,9 +64,9 @@ final class Workspace {
         gated = shared(limits.rows(), model.intermediateSize(), slices.take(gatedBytes), scales);
         CudaAttention.Shape attention = CudaShapes.attention(model, blockSize);
         int chunks = DecodeSplits.chunks((long) limits.width() * blockSize, attention.window());
-        int decodes = DecodeSplits.rowsAtOnce(limits.lines(), attention.partialBytes(chunks));
-        partial = slices.take(decodes * attention.partialBytes(chunks));
-        stats = slices.take((long) decodes * chunks * attention.heads() * 2 * Float.BYTES);
+        partialPlaces = DecodeSplits.places(limits.lines(), chunks, attention.partialBytes(1));
+        partial = slices.take(attention.partialBytes(partialPlaces));
+        stats = slices.take((long) partialPlaces * attention.heads() * 2 * Float.BYTES);
         long sampledBytes = 2 * lines * model.hiddenSize();
         sampled =
                 new DeviceMatrix(slices.take(sampledBytes), limits.lines(), model.hiddenSize(), ElementFormat.HALF, 0);

@@ -292,6 +292,29 @@ class CudaExecutorTest {
     }
 
     @Test
+    void whatAFailedStepHasBegunIsNotOvertakenByCopies() {
+        Run[] runs = decoding(2);
+        driver.step(1, runs);
+        driver.step(1, runs);
+        fake().clearLog();
+        fake().fail("cuMemcpyDtoHAsync", 1, 0);
+        assertThatThrownBy(() -> driver.step(1, runs)).isInstanceOf(ExecutorException.class);
+        assertThat(fake().log().lines()).containsSubsequence("cuGraphLaunch", "cuMemcpyDtoHAsync", "cuEventRecord");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"cuStreamBeginCapture", "cuStreamEndCapture", "cuGraphInstantiate"})
+    void aGraphThatCannotBeRecordedIsDoneWithout(String call) {
+        Case known = golden.cases().get(1);
+        Run run = driver.start(known.prompt());
+        fake().fail(call, 801, 0);
+        driver.generate(known.greedy().length, WHOLE, run);
+        assertThat(run.output()).isEqualTo(known.greedy());
+        assertThat(fake().log().lines()).contains(call).doesNotContain("cuGraphLaunch");
+        assertThat(fake().live(FakeCuda.Kind.GRAPH)).isZero();
+    }
+
+    @Test
     void aBrokenDeviceIsSaidToBeBroken() {
         Run[] runs = decoding(1);
         fake().fail("cuEventSynchronize", 700, 0);

@@ -148,8 +148,23 @@ class MatrixProductsTest {
         library.behave(step, findsNothing, 0);
         tune();
         int before = library.runs();
-        products.logits(c.address(), a, w, 3);
+        products.logits(c.address(), a, w, 3); // a number of rows that was not compared
+        assertThat(library.runs()).isEqualTo(before);
+        products.logits(c.address(), a, w, 4);
         assertThat(library.runs() - before).isEqualTo(runs);
+    }
+
+    @Test
+    void whatFailsOnceIsComputedByUsFromThenOn() {
+        tune();
+        products.logits(c.address(), a, w, 4);
+        byte[] result = result(4 * ROWS * N);
+        library.behave(16, false, 13);
+        products.logits(c.address(), a, w, 4);
+        library.behave(16, false, 0);
+        products.logits(c.address(), a, w, 4);
+        assertThat(library.runs()).isZero();
+        assertThat(result(4 * ROWS * N)).isEqualTo(result);
     }
 
     @Test
