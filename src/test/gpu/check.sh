@@ -33,9 +33,10 @@ junit() {
     --reports-dir "$RESULTS/junit" "$@"
 }
 
-if ! java dev.sluice.executor.cuda.ShowGpu | tee "$RESULTS/gpu.txt"; then
-  exit 1
-fi
+java dev.sluice.executor.cuda.ShowGpu > "$RESULTS/gpu.txt" 2>&1
+code=$?
+cat "$RESULTS/gpu.txt"
+[ $code -eq 0 ] || exit 1
 grep -q '^No GPU' "$RESULTS/gpu.txt" && exit 3
 
 run kernels junit --include-package=dev.sluice.executor.cuda --include-classname='.*Emulated.*Test' \
@@ -62,11 +63,11 @@ serve() {
  "max_position_embeddings": 131072, "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "tie_word_embeddings": false,
  "hidden_act": "silu", "eos_token_id": 2}
 CONFIG
-  java dev.sluice.SluiceApplication --sluice.executor.type=cuda --sluice.model.load-format=dummy \
+  java dev.sluice.SluiceApplication --server.address=127.0.0.1 --management.server.address=127.0.0.1 --sluice.executor.type=cuda --sluice.model.load-format=dummy \
     --sluice.model.path="$RESULTS/llama-8b" --sluice.scheduler.max-sequences=256 \
     --sluice.scheduler.max-batched-tokens=8192 > "$RESULTS/server.txt" 2>&1 &
   server=$!
-  java dev.sluice.sweep.ServingBenchmark http://localhost:8080 256 1024 256 1024
+  java dev.sluice.sweep.ServingBenchmark http://127.0.0.1:8080 256 1024 256 1024
   code=$?
   kill $server
   return $code

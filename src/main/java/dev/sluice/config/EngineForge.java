@@ -5,6 +5,7 @@ import dev.sluice.executor.cpu.CpuExecutor;
 import dev.sluice.executor.cpu.CpuSettings;
 import dev.sluice.executor.cuda.CudaExecutor;
 import dev.sluice.executor.cuda.CudaSettings;
+import dev.sluice.executor.cuda.CudaUnavailableException;
 import dev.sluice.executor.sim.FaultPlan;
 import dev.sluice.executor.sim.SimulatedExecutor;
 import dev.sluice.kv.KvLayout;
@@ -99,7 +100,7 @@ final class EngineForge {
                 int context = contextLength(properties.model().maxContext(), model, layout);
                 yield new CpuExecutor(model.spec(), model.weights(), layout, context, settings);
             }
-            case CUDA -> CudaExecutor.open(model.spec(), model.weights(), cudaSettings(properties));
+            case CUDA -> cuda(properties, model);
             case SIMULATOR -> {
                 KvLayout layout = layout(properties.kv(), model);
                 int context = contextLength(properties.model().maxContext(), model, layout);
@@ -107,6 +108,14 @@ final class EngineForge {
                         SimulatedExecutor.spec(model.spec().vocabularySize(), context, layout), FaultPlan.NONE);
             }
         };
+    }
+
+    private static ModelExecutor cuda(SluiceProperties properties, Model model) {
+        try {
+            return CudaExecutor.open(model.spec(), model.weights(), cudaSettings(properties));
+        } catch (CudaUnavailableException e) {
+            throw new IllegalArgumentException("sluice.executor.type is cuda, but " + e.getMessage(), e);
+        }
     }
 
     static CudaSettings cudaSettings(SluiceProperties properties) {

@@ -51,13 +51,17 @@ class ChartTest {
     void aGpuServesWhereThereIsOne() {
         RenderedChart chart = new RenderedChart(
                 "gpu.count", "1", "gpu.resourceName", "nvidia.com/mig-3g.40gb", "gpu.runtimeClassName", "nvidia");
-        assertThat(config(chart)).contains("type: cuda").contains("kernel-cache: /tmp/kernels");
+        assertThat(config(chart))
+                .contains("type: cuda")
+                .contains("kernel-cache: /tmp/kernels")
+                .contains("max-sequences: 256")
+                .contains("max-batched-tokens: 8192");
         assertThat(at(chart.container(), "resources", "limits"))
                 .containsEntry("nvidia.com/mig-3g.40gb", 1)
                 .containsEntry("memory", "2Gi");
         assertThat(chart.pod()).containsEntry("runtimeClassName", "nvidia");
         RenderedChart without = new RenderedChart("gpu.runtimeClassName", "nvidia");
-        assertThat(config(without)).doesNotContain("cuda");
+        assertThat(config(without)).doesNotContain("cuda").contains("max-batched-tokens: 512");
         assertThat(without.container().get("resources").toString()).doesNotContain("nvidia");
         assertThat(without.pod()).doesNotContainKey("runtimeClassName");
     }

@@ -1,6 +1,7 @@
 package dev.sluice.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -44,6 +45,12 @@ class FailedStartIT {
     void moreMemoryThanTheMachineHasEndsTheStart() throws Exception {
         assertThat(sentence("--sluice.offload.host-memory=1000TB"))
                 .contains("sluice.offload.host-memory asks for 1099511627776000 bytes, but only");
+    }
+
+    @Test
+    void aGpuThatIsNotThereEndsTheStartWhereverTheProfileIsNamed() throws Exception {
+        assumeTrue(!Files.exists(Path.of("/dev/nvidiactl")), "there is a GPU");
+        assertThat(sentence("--spring.profiles.active=cuda")).contains("sluice.executor.type is cuda, but the library");
     }
 
     private String sentence(String argument) throws IOException, InterruptedException {

@@ -81,7 +81,9 @@ final class CudaDriver {
         int devices = deviceCount();
         if (ordinal < 0 || ordinal >= devices) {
             throw new CudaUnavailableException(
-                    "there is no CUDA device " + ordinal + ": the driver shows " + devices, null);
+                    "sluice.executor.cuda.device is " + ordinal + ", but the driver shows " + devices
+                            + (devices == 1 ? " device" : " devices") + ", counted from 0",
+                    null);
         }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment handle = arena.allocate(JAVA_INT);

@@ -57,7 +57,7 @@ class CudaDriverTest {
         CudaDriver driver = CudaDriver.open(FakeCuda.library());
         assertThatThrownBy(() -> driver.device(2))
                 .isInstanceOf(CudaUnavailableException.class)
-                .hasMessage("there is no CUDA device 2: the driver shows 2");
+                .hasMessage("sluice.executor.cuda.device is 2, but the driver shows 2 devices, counted from 0");
     }
 
     @Test
