@@ -17,10 +17,13 @@ import org.slf4j.LoggerFactory;
  */
 final class MatrixProducts {
 
-    /** Numbers of rows that are told apart: a choice is for all between the bucket before and its own number. */
+    /**
+     * Numbers of rows that are told apart: a choice is for all between the bucket before and its own number. Those of
+     * {@link DecodeGraphs} up to 256 are among them.
+     */
     private static final int[] BUCKETS = {
-        1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12_288,
-        16_384
+        1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 160, 192, 224, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144,
+        8192, 12_288, 16_384
     };
 
     private static final Logger log = LoggerFactory.getLogger(MatrixProducts.class);

@@ -7,7 +7,7 @@ import java.util.List;
  *
  * @param name in the kernel's name
  * @param rows of the results that a block computes at a time; columns likewise
- * @param rowsMin fewest rows for which it is worth trying, and {@code rowsMax} the most that it serves
+ * @param rowsMin fewest rows that it is worth trying for, or serves; {@code rowsMax} the most
  * @param blocksTogether blocks on a multiprocessor of a kernel that takes tile after tile; 0 if a block takes one
  */
 record ProductTile(
@@ -34,8 +34,8 @@ record ProductTile(
 
     /** Of gemm_wgmma.cu. */
     static final List<ProductTile> WGMMA = List.of(
-            new ProductTile("wgmma_64x32", 64, 32, 1, ANY, 160, 98_432, 2),
-            new ProductTile("wgmma_64x64", 64, 64, 1, ANY, 160, 98_432, 2),
+            new ProductTile("wgmma_64x32", 64, 32, 1, 1024, 160, 98_432, 2),
+            new ProductTile("wgmma_64x64", 64, 64, 1, 2048, 160, 98_432, 2),
             new ProductTile("wgmma_64x128", 64, 128, 1, ANY, 160, 98_432, 2),
             new ProductTile("wgmma_128x128", 128, 128, 65, ANY, 288, 98_432, 2),
             new ProductTile("wgmma_128x256", 128, 256, 65, ANY, 288, 196_672, 1));
