@@ -24,9 +24,6 @@ namespace silu_mul_file {
 namespace rope_and_cache_file {
 #include "rope_and_cache.cu"
 }
-namespace copy_blocks_file {
-#include "copy_blocks.cu"
-}
 namespace decode_file {
 #include "paged_attention_decode.cu"
 }
@@ -164,9 +161,6 @@ extern "C" const char* emulated_launch(
     BOTH(rms_norm_file, add_rms_norm_, )
     BOTH(silu_mul_file, silu_mul_, )
     BOTH(rope_and_cache_file, rope_and_cache_, )
-    KERNEL(copy_blocks_file, gather_blocks)
-    KERNEL(copy_blocks_file, scatter_blocks)
-    KERNEL(copy_blocks_file, copy_blocks)
     KERNEL(decode_file, paged_attention_decode_bf16_16)
     KERNEL(decode_file, paged_attention_decode_bf16_32)
     BOTH(decode_file, paged_attention_decode_, _64)

@@ -41,8 +41,6 @@ final class CudaKernels {
     final CudaFunction sampleGreedy;
     final CudaFunction sample;
     final CudaFunction logprobs;
-    final CudaFunction gatherBlocks;
-    final CudaFunction scatterBlocks;
     final List<TileProduct.Loaded> logitProducts;
     private final Map<ElementFormat, List<TileProduct.Loaded>> products = new EnumMap<>(ElementFormat.class);
     private final Map<ElementFormat, RowKernels> rows = new EnumMap<>(ElementFormat.class);
@@ -75,9 +73,6 @@ final class CudaKernels {
         sampleGreedy = sampling.function("sample_greedy", 0);
         sample = sampling.function("sample", 0);
         logprobs = load(context, images, "logprobs").function("logprobs", 0);
-        CudaModule copies = load(context, images, "copy_blocks");
-        gatherBlocks = copies.function("gather_blocks", 0);
-        scatterBlocks = copies.function("scatter_blocks", 0);
         // One family for all numbers of rows: the other one adds in another order.
         boolean wgmma = context.device().hasWgmma();
         CudaModule tiled = load(context, images, wgmma ? "gemm_wgmma" : "gemm");

@@ -10,7 +10,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** The kernels between the matrix products, run on the emulated GPU, against plain loops in double precision. */
 class EmulatedKernelTest {
@@ -244,34 +243,6 @@ class EmulatedKernelTest {
             double b = x[i + half];
             x[i] = a * cosine - b * sine;
             x[i + half] = b * cosine + a * sine;
-        }
-    }
-
-    @ParameterizedTest
-    @ValueSource(ints = {16, 16 * 37, 16 * 3001})
-    void blocksAreCopiedWholeAndNothingElse(int blockBytes) {
-        int words = blockBytes / 4;
-        Numbers arena = Numbers.random(Format.F32, 6 * words, random, 1);
-        Numbers before = arena.copy();
-        Numbers dense = Numbers.poisoned(Format.F32, 3 * words);
-        int[] ids = {4, 1, 5};
-        gpu.launch("gather_blocks", 2, 3, 1, 256, 0, dense, arena, Numbers.ints(ids), (long) blockBytes);
-        Numbers target = Numbers.random(Format.F32, 6 * words, random, 1);
-        Numbers untouched = target.copy();
-        int[] back = {0, 3, 2};
-        gpu.launch("scatter_blocks", 2, 3, 1, 256, 0, target, dense, Numbers.ints(back), (long) blockBytes);
-        for (int i = 0; i < 3; i++) {
-            assertThat(dense.matches(i * words, arena, ids[i] * words, words)).isTrue();
-            assertThat(target.matches(back[i] * words, arena, ids[i] * words, words))
-                    .isTrue();
-        }
-        gpu.launch("copy_blocks", 1, 2, 1, 256, 0, arena, Numbers.ints(4, 1), Numbers.ints(2, 3), (long) blockBytes);
-        int[] from = {0, 1, 4, 1, 4, 5};
-        for (int i = 0; i < 6; i++) {
-            assertThat(arena.matches(i * words, before, from[i] * words, words)).isTrue();
-        }
-        for (int i : new int[] {1, 4, 5}) {
-            assertThat(target.matches(i * words, untouched, i * words, words)).isTrue();
         }
     }
 
