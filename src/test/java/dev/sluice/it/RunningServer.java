@@ -1,5 +1,7 @@
 package dev.sluice.it;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.sluice.SluiceApplication;
 import dev.sluice.executor.ModelExecutor;
 import java.io.IOException;
@@ -115,8 +117,19 @@ final class RunningServer implements AutoCloseable {
 
     /** Sum of all series of a metric whose labels contain the given text. */
     double metric(String name, String labels) {
+        return metric(get("/metrics").body(), name, labels);
+    }
+
+    /** In one scrape, since more may be counted until the next, the tokens of all sources are all tokens of prompts. */
+    void checkThatSourcesAddUp() {
+        String page = get("/metrics").body();
+        assertThat(metric(page, "vllm:prompt_tokens_by_source_total", ""))
+                .isEqualTo(metric(page, "vllm:prompt_tokens_total", ""));
+    }
+
+    private static double metric(String page, String name, String labels) {
         Matcher line = Pattern.compile("(?m)^" + Pattern.quote(name) + "\\{([^}]*)} (\\S+)$")
-                .matcher(get("/metrics").body());
+                .matcher(page);
         double sum = 0;
         while (line.find()) {
             if (line.group(1).contains(labels)) {

@@ -46,8 +46,7 @@ class ServingIT {
         RunningServer.await(() -> server.bean(AdmissionControl.class).sequences() == 0);
         String page = server.get("/metrics").body();
         assertThat(page).contains("vllm:prompt_tokens_total");
-        assertThat(server.metric("vllm:prompt_tokens_by_source_total", ""))
-                .isEqualTo(server.metric("vllm:prompt_tokens_total", ""));
+        server.checkThatSourcesAddUp();
     }
 
     @Test

@@ -61,8 +61,7 @@ class StreamFaultIT {
         RunningServer.await(
                 () -> server.bean(ContinuousBatchingScheduler.class).snapshot().blocksUsed() == 0);
         RunningServer.await(() -> server.bean(AdmissionControl.class).sequences() == 0);
-        assertThat(server.metric("vllm:prompt_tokens_by_source_total", ""))
-                .isEqualTo(server.metric("vllm:prompt_tokens_total", ""));
+        server.checkThatSourcesAddUp();
         assertThat(LOG).noneMatch(event -> event.getLevel().isGreaterOrEqual(Level.ERROR));
     }
 
