@@ -52,12 +52,17 @@ class CudaExecutorContractTest {
             ModelFixturesWeights.save(directory, tensors);
         }
 
+        /** What the emulated GPU says it is: a Hopper, with matrix products of its own. */
+        int capability() {
+            return 90;
+        }
+
         @Override
         protected ModelExecutor open() {
             TestGpu gpu = TestGpu.fresh();
             assumeTrue(gpu != null, TestGpu.MISSING);
             if (gpu.fake() != null) {
-                gpu.fake().capability(90);
+                gpu.fake().capability(capability());
             }
             try (GoldenModel golden = golden()) {
                 // 32 rows and 3 answers at once: larger steps are computed in several passes
@@ -95,6 +100,12 @@ class CudaExecutorContractTest {
     class WithASlidingWindow extends OnTinyModel {
         WithASlidingWindow() {
             super("mistral-sliding-window", 255, QuantizationChoice.AUTO);
+        }
+
+        /** One without. */
+        @Override
+        int capability() {
+            return 80;
         }
     }
 
