@@ -41,7 +41,8 @@ final class ProductTuning {
     private static final int ROUNDS = 3;
     private static final int LAYERS = 8; // in turn: the caches would hold the weights of one
     private static final int MANY_ROWS = 1024; // from which on a product outlasts what disturbs it
-    private static final int COMPARED_ROWS = 128;
+    private static final int COMPARED_ROWS = 128; // at both ends
+    private static final long COMPARED_BYTES = 16 << 20;
     private static final int COMPARED_RESULTS = 1 << 17;
     private static final int LARGEST_EXPONENT = 8;
     private static final double CLEARLY_FASTER = 0.98; // of the time: else noise would choose
@@ -125,7 +126,7 @@ final class ProductTuning {
     /** Rounded to 16 bits, one result in thousands shows another order of additions: so many are compared. */
     private boolean hasTheSameBits(ProductKernel kernel, Use use, int m) {
         long rowBytes = (long) use.shape().rows() * use.resultBytes();
-        long rows = Math.min(m, COMPARED_ROWS);
+        long rows = Math.clamp(COMPARED_BYTES / rowBytes, 1, Math.min(m, COMPARED_ROWS));
         int layers =
                 Math.clamp(Math.ceilDiv(COMPARED_RESULTS, rows * use.shape().rows()), 1, use.weights.size());
         try (PinnedBuffer ours = PinnedBuffer.allocate(stream.context(), 2 * rows * rowBytes);
