@@ -276,8 +276,8 @@ public final class SchedulerLoop {
     }
 
     /**
-     * Forgets all cached contents. A step under way is waited for and applied first. Copies under way may end when they like: what they store is not kept, and what they
-     * load nobody uses.
+     * Forgets all cached contents. A step under way is waited for and applied first. Copies under way may end when they
+     * like: what they store is not kept, and what they load nobody uses.
      *
      * @param preemptRunning take the blocks of all sequences too; they are computed anew
      * @param resetConnector forget what lies beyond the device as well; without a connector there is nothing to forget

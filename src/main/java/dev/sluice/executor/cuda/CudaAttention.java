@@ -2,7 +2,7 @@ package dev.sluice.executor.cuda;
 
 import java.lang.foreign.Arena;
 
-/** Launches attention over paged keys and values: paged_attention_decode.cu and paged_attention_prefill.cu say what it computes. */
+/** Launches attention over paged keys and values: paged_attention_decode.cu and paged_attention_prefill.cu say what it is. */
 final class CudaAttention {
 
     /**

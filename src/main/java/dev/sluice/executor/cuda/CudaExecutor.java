@@ -29,8 +29,10 @@ import org.slf4j.LoggerFactory;
  *
  * <p>A step is one upload of numbers, the kernels of all layers, sampling, and one copy of the chosen ids back; the host
  * waits for nothing before {@link PendingStep#join}. A line that awaits a token of the step before finds it where that step's
- * sampling leaves it on the device; only if it is not there for certain, or has to be counted, the host waits for it. All memory of the device is taken at construction, and the weights are
- * copied, so the model may be closed afterwards. Calls may come from several threads, one at a time.
+ * sampling leaves it on the device; only if it is not there for certain, or has to be counted, the host waits for it.
+ *
+ * <p>All memory of the device is taken at construction, and the weights are copied, so the model may be closed afterwards.
+ * Calls may come from several threads, one at a time.
  */
 public final class CudaExecutor implements ModelExecutor {
 

@@ -7,7 +7,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import org.jspecify.annotations.Nullable;
 
-/** A queue of work for the device: what is given to it is done in order, beside other streams. Nothing here waits but {@link #synchronize}. */
+/**
+ * A queue of work for the device: what is given to it is done in order, beside other streams. Nothing here waits but
+ * {@link #synchronize}.
+ */
 final class CudaStream extends CudaHandle {
 
     private static final int NON_BLOCKING = 1; // independent of the default stream
