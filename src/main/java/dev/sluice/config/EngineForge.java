@@ -5,7 +5,7 @@ import dev.sluice.executor.cpu.CpuExecutor;
 import dev.sluice.executor.cpu.CpuSettings;
 import dev.sluice.executor.cuda.CudaExecutor;
 import dev.sluice.executor.cuda.CudaSettings;
-import dev.sluice.executor.cuda.CudaUnavailableException;
+import dev.sluice.executor.cuda.driver.CudaUnavailableException;
 import dev.sluice.executor.sim.FaultPlan;
 import dev.sluice.executor.sim.SimulatedExecutor;
 import dev.sluice.kv.KvLayout;

@@ -8,7 +8,7 @@ import dev.sluice.api.ServedModel;
 import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.ExecutorSpec;
 import dev.sluice.executor.ModelExecutor;
-import dev.sluice.executor.cuda.CudaUnavailableException;
+import dev.sluice.executor.cuda.driver.CudaUnavailableException;
 import dev.sluice.metrics.EngineLog;
 import dev.sluice.metrics.RequestMetricsRecorder;
 import dev.sluice.metrics.SchedulerGauges;

@@ -1,6 +1,6 @@
 package dev.sluice.config;
 
-import dev.sluice.executor.cuda.CudaSettings.QuantizationChoice;
+import dev.sluice.executor.cuda.weights.QuantizationChoice;
 import dev.sluice.offload.OffloadSettings.Eviction;
 import dev.sluice.scheduler.SchedulerSettings.LoadFailurePolicy;
 import dev.sluice.scheduler.SchedulerSettings.Policy;

@@ -40,6 +40,18 @@ public final class HouseRules {
         MAY_IMPORT.put("metrics", List.of("request", "scheduler"));
     }
 
+    /** The rooms of the CUDA executor: which may import which others of them. */
+    private static final Map<String, List<String>> CUDA_MAY_IMPORT = new LinkedHashMap<>();
+
+    static {
+        CUDA_MAY_IMPORT.put("driver", List.of());
+        CUDA_MAY_IMPORT.put("kernels", List.of("driver"));
+        CUDA_MAY_IMPORT.put("products", List.of("driver", "kernels"));
+        CUDA_MAY_IMPORT.put("weights", List.of("driver", "kernels", "products"));
+        CUDA_MAY_IMPORT.put("step", List.of("driver", "kernels", "products", "weights"));
+        CUDA_MAY_IMPORT.put("copies", List.of("driver"));
+    }
+
     private static final List<String> CORE =
             List.of("runtime", "request", "kv", "sampling", "text", "model", "executor", "scheduler", "offload");
 
@@ -52,6 +64,11 @@ public final class HouseRules {
         for (String kind : List.of("cpu", "cuda", "sim")) {
             rules.put("imports of executor." + kind, executorKind(root, kind));
         }
+        CUDA_MAY_IMPORT.forEach(
+                (room, allowed) -> rules.put("imports of executor.cuda." + room, cudaRoom(root, room, allowed)));
+        rules.put(
+                "rooms of executor.cuda are free of cycles",
+                slices().matching(root + ".executor.cuda.(*)..").should().beFreeOfCycles());
         rules.put(
                 "nobody imports config",
                 noClasses()
@@ -179,6 +196,18 @@ public final class HouseRules {
                 "executor." + kind + "..",
                 "executor." + kind,
                 List.of("executor", "kv", "model", "sampling", "request"));
+    }
+
+    /** Nor may a room import the root of the CUDA executor, which puts the rooms together. */
+    private static ArchRule cudaRoom(String root, String room, List<String> allowed) {
+        String cuda = root + ".executor.cuda";
+        List<String> packages = new java.util.ArrayList<>(List.of(cuda + "." + room + ".."));
+        allowed.forEach(other -> packages.add(cuda + "." + other + ".."));
+        return noClasses()
+                .that(resideInAPackage(cuda + "." + room + ".."))
+                .should()
+                .dependOnClassesThat(
+                        resideInAPackage(cuda + "..").and(not(resideInAnyPackage(packages.toArray(String[]::new)))));
     }
 
     private static DescribedPredicate<JavaClass> topLevel() {

@@ -2,7 +2,10 @@ package dev.sluice.executor.cuda;
 
 import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.StepPlan;
-import dev.sluice.executor.cuda.CudaSettings.QuantizationChoice;
+import dev.sluice.executor.cuda.weights.CudaWeights;
+import dev.sluice.executor.cuda.weights.LinearFormats;
+import dev.sluice.executor.cuda.weights.QuantizationChoice;
+import dev.sluice.executor.cuda.weights.WeightTable;
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.BlockTransfer;
 import dev.sluice.kv.TransferPlan;

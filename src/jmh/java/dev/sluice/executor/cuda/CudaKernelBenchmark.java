@@ -1,5 +1,22 @@
 package dev.sluice.executor.cuda;
 
+import dev.sluice.executor.cuda.driver.CudaContext;
+import dev.sluice.executor.cuda.driver.CudaEvent;
+import dev.sluice.executor.cuda.driver.CudaStream;
+import dev.sluice.executor.cuda.driver.DeviceBuffer;
+import dev.sluice.executor.cuda.driver.NativeLibrary;
+import dev.sluice.executor.cuda.driver.PinnedBuffer;
+import dev.sluice.executor.cuda.kernels.CudaKernels;
+import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.kernels.HalfType;
+import dev.sluice.executor.cuda.products.CublasLt;
+import dev.sluice.executor.cuda.products.CublasProduct;
+import dev.sluice.executor.cuda.products.DeviceMatrix;
+import dev.sluice.executor.cuda.products.MatrixProducts;
+import dev.sluice.executor.cuda.products.ProductKernel;
+import dev.sluice.executor.cuda.products.TileProduct;
+import dev.sluice.executor.cuda.step.CudaAttention;
+import dev.sluice.executor.cuda.step.DecodeSplits;
 import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.stream.Stream;

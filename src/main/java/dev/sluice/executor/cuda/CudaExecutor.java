@@ -10,6 +10,37 @@ import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.PlanCheck;
 import dev.sluice.executor.ScheduledSequence;
 import dev.sluice.executor.StepPlan;
+import dev.sluice.executor.cuda.copies.CudaTransfers;
+import dev.sluice.executor.cuda.copies.SealedCopy;
+import dev.sluice.executor.cuda.driver.ByteSize;
+import dev.sluice.executor.cuda.driver.CudaContext;
+import dev.sluice.executor.cuda.driver.CudaDevice;
+import dev.sluice.executor.cuda.driver.CudaDriver;
+import dev.sluice.executor.cuda.driver.CudaEvent;
+import dev.sluice.executor.cuda.driver.CudaStream;
+import dev.sluice.executor.cuda.driver.DeviceBuffer;
+import dev.sluice.executor.cuda.driver.DeviceSlices;
+import dev.sluice.executor.cuda.driver.NativeLibrary;
+import dev.sluice.executor.cuda.driver.PinnedBuffer;
+import dev.sluice.executor.cuda.kernels.CudaKernels;
+import dev.sluice.executor.cuda.kernels.HalfType;
+import dev.sluice.executor.cuda.kernels.KernelImages;
+import dev.sluice.executor.cuda.products.CublasLt;
+import dev.sluice.executor.cuda.products.MatrixProducts;
+import dev.sluice.executor.cuda.products.ProductTuning;
+import dev.sluice.executor.cuda.step.CudaForward;
+import dev.sluice.executor.cuda.step.CudaPass;
+import dev.sluice.executor.cuda.step.CudaSampler;
+import dev.sluice.executor.cuda.step.DecodeGraphs;
+import dev.sluice.executor.cuda.step.PassLayout;
+import dev.sluice.executor.cuda.step.PassLimits;
+import dev.sluice.executor.cuda.step.SampleBatch;
+import dev.sluice.executor.cuda.step.TokenHistory;
+import dev.sluice.executor.cuda.step.Workspace;
+import dev.sluice.executor.cuda.weights.CudaWeights;
+import dev.sluice.executor.cuda.weights.LinearFormats;
+import dev.sluice.executor.cuda.weights.WeightTable;
+import dev.sluice.executor.cuda.weights.WeightUpload;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvLayout;
@@ -94,7 +125,7 @@ public final class CudaExecutor implements ModelExecutor {
                 ? model.contextLength()
                 : Math.min(model.contextLength(), settings.maxContext());
         int blockSize = settings.blockSize();
-        limits = PassLimits.of(settings, asked);
+        limits = PassLimits.of(settings.maxBatchedTokens(), settings.maxSequences(), asked, blockSize);
         WeightTable counted = new WeightTable(0, formats);
         CudaWeights.place(model, counted);
         DeviceSlices countedSlices = new DeviceSlices(0);
@@ -154,9 +185,9 @@ public final class CudaExecutor implements ModelExecutor {
         log.info(
                 "CUDA executor: {}; {} of weights, {} of workspace, {} of keys and values",
                 spec.device(),
-                MemoryPlan.size(plan.weights()),
-                MemoryPlan.size(plan.workspace()),
-                MemoryPlan.size(blockBytes * layout.blockCount()));
+                ByteSize.text(plan.weights()),
+                ByteSize.text(plan.workspace()),
+                ByteSize.text(blockBytes * layout.blockCount()));
     }
 
     private void uploadFrequencies(ModelSpec model) {

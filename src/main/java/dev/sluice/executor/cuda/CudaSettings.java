@@ -1,5 +1,6 @@
 package dev.sluice.executor.cuda;
 
+import dev.sluice.executor.cuda.weights.QuantizationChoice;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -30,16 +31,6 @@ public record CudaSettings(
         @Nullable Path kernelCache,
         boolean measureProducts,
         boolean cublas) {
-
-    /** In which format linear layers are computed; weights that have another one are converted. */
-    public enum QuantizationChoice {
-        /** What the checkpoint was made for. */
-        AUTO,
-        /** 16 bits. */
-        NONE,
-        INT8,
-        FP8
-    }
 
     private static final int BLOCK_SIZE_UNIT = 16; // the attention kernels read keys in tiles of so many
 

@@ -1,5 +1,9 @@
 package dev.sluice.executor.cuda;
 
+import dev.sluice.executor.cuda.driver.CudaDevice;
+import dev.sluice.executor.cuda.driver.CudaUnavailableException;
+import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.kernels.HalfType;
 import dev.sluice.model.DataType;
 import dev.sluice.model.ModelSpec;
 import dev.sluice.model.Tensor;
@@ -56,11 +60,6 @@ final class CudaShapes {
         Tensor embedding = weights.find("model.embed_tokens.weight");
         boolean half = embedding != null && embedding.type() == DataType.F16;
         return half && model.headDim() >= FP16_HEAD_DIM_MIN ? HalfType.FP16 : HalfType.BF16;
-    }
-
-    static CudaAttention.Shape attention(ModelSpec model, int blockSize) {
-        return new CudaAttention.Shape(
-                model.layers(), model.heads(), model.kvHeads(), model.headDim(), model.slidingWindow(), blockSize);
     }
 
     /** Bytes of one block with all its layers: {@code [layer][K, V][kv head][slot][head dim]}. */

@@ -2,6 +2,16 @@ package dev.sluice.executor.cuda;
 
 import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.StepResult;
+import dev.sluice.executor.cuda.copies.SealedCopy;
+import dev.sluice.executor.cuda.driver.CudaContext;
+import dev.sluice.executor.cuda.driver.CudaEvent;
+import dev.sluice.executor.cuda.driver.CudaStream;
+import dev.sluice.executor.cuda.driver.PinnedBuffer;
+import dev.sluice.executor.cuda.step.CudaPass;
+import dev.sluice.executor.cuda.step.PassLimits;
+import dev.sluice.executor.cuda.step.SampleBatch;
+import dev.sluice.executor.cuda.step.SampleResults;
+import dev.sluice.executor.cuda.step.Workspace;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;

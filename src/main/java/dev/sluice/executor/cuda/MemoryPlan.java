@@ -1,5 +1,6 @@
 package dev.sluice.executor.cuda;
 
+import dev.sluice.executor.cuda.driver.ByteSize;
 import dev.sluice.kv.KvLayout;
 
 /**
@@ -30,7 +31,13 @@ record MemoryPlan(long total, long free, double utilization, long weights, long 
                 throw new IllegalArgumentException(String.format(
                         "sluice.kv.blocks asks for %d blocks of %d bytes; with %s of weights and %s of workspace that is"
                                 + " %s, but only %s of the device's %s are free",
-                        asked, block, size(weights), size(workspace), size(needed), size(free), size(total)));
+                        asked,
+                        block,
+                        ByteSize.text(weights),
+                        ByteSize.text(workspace),
+                        ByteSize.text(needed),
+                        ByteSize.text(free),
+                        ByteSize.text(total)));
             }
             return new KvLayout(asked + 1, blockSize);
         }
@@ -42,23 +49,15 @@ record MemoryPlan(long total, long free, double utilization, long weights, long 
                     "the model does not fit the device: %s of weights, %s of workspace and at least %d key/value blocks of"
                             + " %d bytes are needed, but sluice.kv.gpu-memory-utilization of %s leaves %s of the"
                             + " device's %s, of which others use %s",
-                    size(weights),
-                    size(workspace),
+                    ByteSize.text(weights),
+                    ByteSize.text(workspace),
                     BLOCKS_MIN,
                     block,
                     utilization,
-                    size(Math.max(0, budget)),
-                    size(total),
-                    size(others)));
+                    ByteSize.text(Math.max(0, budget)),
+                    ByteSize.text(total),
+                    ByteSize.text(others)));
         }
         return new KvLayout((int) Math.min(blocks, BLOCKS_MAX), blockSize);
-    }
-
-    /** For people: MiB below a GiB. */
-    static String size(long bytes) {
-        double gib = bytes / (double) (1 << 30);
-        return gib < 1
-                ? String.format(java.util.Locale.ROOT, "%.1f MiB", gib * 1024)
-                : String.format(java.util.Locale.ROOT, "%.1f GiB", gib);
     }
 }

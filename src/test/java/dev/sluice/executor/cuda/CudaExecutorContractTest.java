@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.executor.ModelExecutorContract;
-import dev.sluice.executor.cuda.CudaSettings.QuantizationChoice;
+import dev.sluice.executor.cuda.weights.QuantizationChoice;
 import dev.sluice.testkit.GoldenModel;
 import dev.sluice.testkit.ModelFixturesWeights;
 import dev.sluice.testkit.ModelFixturesWeights.Stored;

@@ -5,7 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sluice.executor.StepResult;
-import dev.sluice.executor.cuda.CudaSettings.QuantizationChoice;
+import dev.sluice.executor.cuda.driver.CudaUnavailableException;
+import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.weights.CudaWeights;
+import dev.sluice.executor.cuda.weights.LinearFormats;
+import dev.sluice.executor.cuda.weights.QuantizationChoice;
+import dev.sluice.executor.cuda.weights.WeightTable;
 import dev.sluice.model.DataType;
 import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenLogprobs;

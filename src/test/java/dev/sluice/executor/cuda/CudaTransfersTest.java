@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.StepPlan;
-import dev.sluice.executor.cuda.CudaSettings.QuantizationChoice;
+import dev.sluice.executor.cuda.weights.QuantizationChoice;
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.BlockTransfer;
 import dev.sluice.kv.FinishedTransfer;

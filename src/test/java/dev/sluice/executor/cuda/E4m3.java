@@ -1,7 +1,7 @@
 package dev.sluice.executor.cuda;
 
 /** FP8 with four bits of exponent and three of mantissa, by a table of all its numbers. */
-final class E4m3 {
+public final class E4m3 {
 
     static final double MAX = 448;
     private static final double[] MAGNITUDES = new double[127]; // 127 is NaN, and there is no infinity
@@ -21,7 +21,7 @@ final class E4m3 {
     }
 
     /** The nearest, of two the even one; what is too large is the largest. */
-    static byte nearest(double value) {
+    public static byte nearest(double value) {
         if (Double.isNaN(value)) {
             return 127;
         }

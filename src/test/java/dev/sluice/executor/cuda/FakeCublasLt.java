@@ -2,6 +2,8 @@ package dev.sluice.executor.cuda;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
+import dev.sluice.executor.cuda.driver.CudaErrors;
+import dev.sluice.executor.cuda.driver.NativeLibrary;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -11,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /** The library of {@code src/test/c/fake_cublaslt.c}, if this machine has a C compiler to build it. */
 @SuppressWarnings("restricted")
-final class FakeCublasLt {
+public final class FakeCublasLt {
 
     private static final @Nullable Path LIBRARY = FakeCuda.compile("fake_cublaslt");
 
@@ -23,11 +25,11 @@ final class FakeCublasLt {
     }
 
     /** Null without a C compiler. */
-    static @Nullable FakeCublasLt fresh() {
+    public static @Nullable FakeCublasLt fresh() {
         return LIBRARY == null ? null : new FakeCublasLt(LIBRARY);
     }
 
-    static NativeLibrary library() {
+    public static NativeLibrary library() {
         return NativeLibrary.open(String.valueOf(LIBRARY));
     }
 
@@ -38,18 +40,18 @@ final class FakeCublasLt {
      * @param findsNothing true if it has no algorithm for anything
      * @param failure status that products fail with; 0 for none
      */
-    void behave(int step, boolean findsNothing, int failure) {
+    public void behave(int step, boolean findsNothing, int failure) {
         FunctionDescriptor type = FunctionDescriptor.ofVoid(JAVA_INT, JAVA_INT, JAVA_INT);
         call("fake_lt_behave", type, step, findsNothing ? 1 : 0, failure);
     }
 
     /** What was created and not destroyed. */
-    int alive() {
+    public int alive() {
         return (int) call("fake_lt_alive", FunctionDescriptor.of(JAVA_INT));
     }
 
     /** Products since {@link #behave}. */
-    int runs() {
+    public int runs() {
         return (int) call("fake_lt_runs", FunctionDescriptor.of(JAVA_INT));
     }
 

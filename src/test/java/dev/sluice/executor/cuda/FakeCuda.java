@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import dev.sluice.executor.cuda.driver.CudaErrors;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -19,10 +20,10 @@ import org.jspecify.annotations.Nullable;
 
 /** The driver of {@code src/test/c/fake_cuda.c}, compiled once, if this machine has a C compiler. */
 @SuppressWarnings("restricted")
-final class FakeCuda {
+public final class FakeCuda {
 
     /** What it counts, in its order. */
-    enum Kind {
+    public enum Kind {
         CONTEXT,
         STREAM,
         EVENT,
@@ -43,11 +44,11 @@ final class FakeCuda {
     }
 
     /** Null without a C compiler. */
-    static @Nullable FakeCuda fresh() {
+    public static @Nullable FakeCuda fresh() {
         return LIBRARY == null ? null : new FakeCuda(LIBRARY);
     }
 
-    static String library() {
+    public static String library() {
         return String.valueOf(LIBRARY);
     }
 
@@ -73,11 +74,11 @@ final class FakeCuda {
         }
     }
 
-    int live(Kind kind) {
+    public int live(Kind kind) {
         return (int) call("fake_live", FunctionDescriptor.of(JAVA_INT, JAVA_INT), kind.ordinal());
     }
 
-    int live() {
+    public int live() {
         int all = 0;
         for (Kind kind : Kind.values()) {
             all += live(kind);
@@ -86,7 +87,7 @@ final class FakeCuda {
     }
 
     /** The calls so far, one a line. */
-    String log() {
+    public String log() {
         MemorySegment text = (MemorySegment) call("fake_log", FunctionDescriptor.of(ADDRESS));
         return text.reinterpret(Long.MAX_VALUE).getString(0);
     }
@@ -96,7 +97,7 @@ final class FakeCuda {
     }
 
     /** A call fails once, after so many successes. */
-    void fail(String function, int code, int after) {
+    public void fail(String function, int code, int after) {
         try (Arena arena = Arena.ofConfined()) {
             call(
                     "fake_fail",
@@ -107,7 +108,7 @@ final class FakeCuda {
         }
     }
 
-    void memory(long bytes) {
+    public void memory(long bytes) {
         call("fake_memory", FunctionDescriptor.ofVoid(JAVA_LONG), bytes);
     }
 
@@ -116,12 +117,12 @@ final class FakeCuda {
         return (long) call("fake_memory_used", FunctionDescriptor.of(JAVA_LONG));
     }
 
-    void devices(int count) {
+    public void devices(int count) {
         call("fake_devices", FunctionDescriptor.ofVoid(JAVA_INT), count);
     }
 
     /** Tens: major, ones: minor. */
-    void capability(int value) {
+    public void capability(int value) {
         call("fake_capability", FunctionDescriptor.ofVoid(JAVA_INT), value);
     }
 
@@ -137,7 +138,7 @@ final class FakeCuda {
         }
     }
 
-    void pending(int polls) {
+    public void pending(int polls) {
         call("fake_pending", FunctionDescriptor.ofVoid(JAVA_INT), polls);
     }
 

@@ -3,6 +3,7 @@ package dev.sluice.executor.cuda;
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
+import dev.sluice.executor.cuda.driver.CudaErrors;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -14,9 +15,9 @@ import org.jspecify.annotations.Nullable;
 
 /** The compiler of {@code src/test/c/fake_nvrtc.c}, if this machine has a C compiler to build it. */
 @SuppressWarnings("restricted")
-final class FakeNvrtc {
+public final class FakeNvrtc {
 
-    static final String MISSING = "no C compiler: the use of NVRTC was not checked";
+    public static final String MISSING = "no C compiler: the use of NVRTC was not checked";
     private static final @Nullable Path LIBRARY = FakeCuda.compile("fake_nvrtc");
 
     private final SymbolLookup symbols;
@@ -27,42 +28,42 @@ final class FakeNvrtc {
     }
 
     /** Null without a C compiler. */
-    static @Nullable FakeNvrtc fresh() {
+    public static @Nullable FakeNvrtc fresh() {
         return LIBRARY == null ? null : new FakeNvrtc(LIBRARY);
     }
 
     /** As {@link Nvrtc#LIBRARIES}; the first is on no host. */
-    static List<String> libraries() {
+    public static List<String> libraries() {
         return List.of("libno-such-nvrtc.so", String.valueOf(LIBRARY));
     }
 
     /** Programs that were not destroyed. */
-    int live() {
+    public int live() {
         return (int) call("fake_nvrtc_live", FunctionDescriptor.of(JAVA_INT));
     }
 
     /** The calls so far. */
-    List<String> log() {
+    public List<String> log() {
         MemorySegment text = (MemorySegment) call("fake_nvrtc_log", FunctionDescriptor.of(ADDRESS));
         return text.reinterpret(Long.MAX_VALUE).getString(0).lines().toList();
     }
 
     /** How often something was really compiled. */
-    long compilations() {
+    public long compilations() {
         return log().stream()
                 .filter(call -> call.startsWith("nvrtcCompileProgram"))
                 .count();
     }
 
     /** The next call of this function fails. */
-    void fail(String function, int code) {
+    public void fail(String function, int code) {
         try (Arena arena = Arena.ofConfined()) {
             call("fake_nvrtc_fail", FunctionDescriptor.ofVoid(ADDRESS, JAVA_INT), arena.allocateFrom(function), code);
         }
     }
 
     /** Its version from now on is 99 and this. */
-    void minor(int minor) {
+    public void minor(int minor) {
         call("fake_nvrtc_minor", FunctionDescriptor.ofVoid(JAVA_INT), minor);
     }
 

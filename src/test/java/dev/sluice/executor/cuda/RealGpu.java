@@ -2,6 +2,14 @@ package dev.sluice.executor.cuda;
 
 import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.cuda.EmulatedGpu.MatrixMap;
+import dev.sluice.executor.cuda.driver.CudaContext;
+import dev.sluice.executor.cuda.driver.CudaDriver;
+import dev.sluice.executor.cuda.driver.CudaFunction;
+import dev.sluice.executor.cuda.driver.CudaModule;
+import dev.sluice.executor.cuda.driver.CudaStream;
+import dev.sluice.executor.cuda.driver.DeviceBuffer;
+import dev.sluice.executor.cuda.driver.KernelArguments;
+import dev.sluice.executor.cuda.driver.TensorMap;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;

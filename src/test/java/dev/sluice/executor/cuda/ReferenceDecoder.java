@@ -1,5 +1,7 @@
 package dev.sluice.executor.cuda;
 
+import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.kernels.HalfType;
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelSpec;
 import dev.sluice.model.Tensor;

@@ -1,5 +1,8 @@
 package dev.sluice.executor.cuda;
 
+import dev.sluice.executor.cuda.driver.CudaDriver;
+import dev.sluice.executor.cuda.driver.CudaUnavailableException;
+
 /** Says which GPU the checks run on, or that there is none. */
 public final class ShowGpu {
 

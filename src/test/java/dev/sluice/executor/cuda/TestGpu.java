@@ -1,5 +1,10 @@
 package dev.sluice.executor.cuda;
 
+import dev.sluice.executor.cuda.driver.CudaContext;
+import dev.sluice.executor.cuda.driver.CudaDevice;
+import dev.sluice.executor.cuda.driver.CudaDriver;
+import dev.sluice.executor.cuda.driver.CudaUnavailableException;
+import dev.sluice.executor.cuda.kernels.KernelImages;
 import dev.sluice.model.Model;
 import java.nio.file.Path;
 import java.util.List;
@@ -9,9 +14,9 @@ import org.jspecify.annotations.Nullable;
  * The GPU that tests of the executor run on: the machine's own if there is one, else an emulated one, which is the fake
  * driver with the kernels compiled by g++.
  */
-final class TestGpu {
+public final class TestGpu {
 
-    static final String MISSING = "no GPU, and no C compiler to emulate one";
+    public static final String MISSING = "no GPU, and no C compiler to emulate one";
     private static final boolean REAL = isThere();
 
     private final @Nullable FakeCuda fake;
@@ -29,7 +34,7 @@ final class TestGpu {
     }
 
     /** True on a machine with a GPU of its own. */
-    static boolean isReal() {
+    public static boolean isReal() {
         return REAL;
     }
 
@@ -40,7 +45,7 @@ final class TestGpu {
     }
 
     /** Null on a machine without any. */
-    static @Nullable TestGpu fresh() {
+    public static @Nullable TestGpu fresh() {
         if (REAL) {
             return new TestGpu(null);
         }
@@ -56,17 +61,17 @@ final class TestGpu {
 
     /** The fake driver; null on the machine's own GPU. */
     @Nullable
-    FakeCuda fake() {
+    public FakeCuda fake() {
         return fake;
     }
 
     /** The device in use, for what is not an executor. */
-    CudaContext context() {
+    public CudaContext context() {
         CudaDriver driver = CudaDriver.open(fake == null ? CudaDriver.LIBRARY : FakeCuda.library());
         return new CudaContext(driver, driver.device(0));
     }
 
-    KernelImages images() {
+    public KernelImages images() {
         return fake == null ? KernelImages.here(null) : new KernelImages(file -> new byte[64], List.of(), null);
     }
 

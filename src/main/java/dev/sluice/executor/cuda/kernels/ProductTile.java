@@ -1,0 +1,57 @@
+package dev.sluice.executor.cuda.kernels;
+
+import java.util.List;
+
+/**
+ * A kernel for matrix products, as gemm.cu, gemm_skinny.cu and gemm_wgmma.cu describe it.
+ *
+ * @param name in the kernel's name
+ * @param rows of the results that a block computes at a time; columns likewise
+ * @param rowsMin fewest rows that it is worth trying for, or serves; {@code rowsMax} the most
+ * @param blocksTogether blocks on a multiprocessor of a kernel that takes tile after tile; 0 if a block takes one
+ */
+public record ProductTile(
+        String name,
+        int rows,
+        int columns,
+        int rowsMin,
+        int rowsMax,
+        int threads,
+        int sharedBytes,
+        int blocksTogether) {
+
+    private static final int ANY = Integer.MAX_VALUE;
+
+    /** Of gemm_skinny.cu. */
+    static final List<ProductTile> SKINNY = List.of(
+            new ProductTile("skinny8", 8, 32, 1, 8, 128, 65_536, 0),
+            new ProductTile("skinny16", 16, 32, 9, 16, 128, 65_536, 0));
+
+    /** Of gemm.cu. */
+    static final List<ProductTile> TILED = List.of(
+            new ProductTile("64x64", 64, 64, 17, ANY, 128, 32_768, 0),
+            new ProductTile("128x128", 128, 128, 65, ANY, 256, 65_536, 0));
+
+    /** Of gemm_wgmma.cu. */
+    static final List<ProductTile> WGMMA = List.of(
+            new ProductTile("wgmma_64x32", 64, 32, 1, 1024, 160, 98_432, 2),
+            new ProductTile("wgmma_64x64", 64, 64, 1, 2048, 160, 98_432, 2),
+            new ProductTile("wgmma_64x128", 64, 128, 1, ANY, 160, 98_432, 2),
+            new ProductTile("wgmma_128x128", 128, 128, 65, ANY, 288, 98_432, 2),
+            new ProductTile("wgmma_128x256", 128, 256, 65, ANY, 288, 196_672, 1));
+
+    /** Of gemm_wgmma_fp8.cu: without the largest. */
+    static final List<ProductTile> WGMMA_FP8 = WGMMA.subList(0, WGMMA.size() - 1);
+
+    public boolean suits(int m) {
+        return m >= rowsMin && m <= rowsMax;
+    }
+
+    public int tiles(int m, int n) {
+        return Math.multiplyExact(Math.ceilDiv(m, rows), Math.ceilDiv(n, columns));
+    }
+
+    public int area() {
+        return rows * columns;
+    }
+}

@@ -1,0 +1,195 @@
+package dev.sluice.executor.cuda.products;
+
+import dev.sluice.executor.ExecutorException;
+import dev.sluice.executor.cuda.driver.CudaStream;
+import dev.sluice.executor.cuda.driver.KernelArguments;
+import dev.sluice.executor.cuda.kernels.CudaKernels;
+import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.kernels.LoadedTile;
+import dev.sluice.executor.cuda.kernels.ProductTile;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * C[M, N] = A[M, K] * W[N, K]^T by one of the kernels for the formats of A, W and C: by the one that was measured to be the
+ * fastest for such weights and so many rows, else by rule.
+ */
+public final class MatrixProducts {
+
+    /**
+     * Numbers of rows that are told apart: a choice is for all between the bucket before and its own number. Those of
+     * {@code DecodeGraphs} up to 256 are among them.
+     */
+    private static final int[] BUCKETS = {
+        1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 160, 192, 224, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144,
+        8192, 12_288, 16_384
+    };
+
+    private static final Logger log = LoggerFactory.getLogger(MatrixProducts.class);
+
+    /**
+     * What was chosen for weights of one shape and results of one format, by bucket.
+     *
+     * @param libraries what is still faster for just the rows of the bucket
+     */
+    @SuppressWarnings("ArrayRecordComponent") // read in every step
+    private record Choice(
+            int n,
+            int k,
+            ElementFormat format,
+            boolean logits,
+            @Nullable TileProduct[] kernels,
+            @Nullable ProductKernel[] libraries) {}
+
+    private final int multiprocessors;
+    private final Map<ElementFormat, List<TileProduct>> kernels = new EnumMap<>(ElementFormat.class);
+    private final List<TileProduct> logitKernels;
+    private final List<Choice> choices = new ArrayList<>();
+
+    public MatrixProducts(CudaKernels loaded, CudaStream stream, Arena arena) {
+        multiprocessors = stream.context().device().multiprocessors();
+        KernelArguments arguments = new KernelArguments(arena);
+        TensorMaps maps = new TensorMaps(stream.context(), arena);
+        for (ElementFormat format : loaded.formats()) {
+            kernels.put(format, products(loaded.products(format), stream, arguments, maps));
+        }
+        logitKernels = products(loaded.logitProducts, stream, arguments, maps);
+    }
+
+    private static List<TileProduct> products(
+            List<LoadedTile> loaded, CudaStream stream, KernelArguments arguments, TensorMaps maps) {
+        return loaded.stream()
+                .map(kernel -> new TileProduct(kernel, stream, arguments, maps))
+                .toList();
+    }
+
+    /**
+     * Results in 16 bits.
+     *
+     * @param c address of the result
+     * @param a its first rows are multiplied
+     */
+    public void run(long c, DeviceMatrix a, DeviceMatrix w, int rows) {
+        launch(c, a, w, rows, false);
+    }
+
+    /** Results in 32 bits, of operands of 16. */
+    public void logits(long c, DeviceMatrix a, DeviceMatrix w, int rows) {
+        launch(c, a, w, rows, true);
+    }
+
+    private void launch(long c, DeviceMatrix a, DeviceMatrix w, int m, boolean logits) {
+        if (a.format() != w.format() || a.columns() != w.columns()) {
+            throw new IllegalArgumentException(a + " cannot be multiplied by " + w);
+        }
+        Choice choice = choice(w, logits);
+        int bucket = bucket(m);
+        if (choice != null && launchLibrary(choice, bucket, c, a, w, m)) {
+            return;
+        }
+        TileProduct chosen = choice == null ? null : choice.kernels[bucket];
+        (chosen != null && chosen.suits(m) ? chosen : byRule(w, m, logits)).launch(c, a, w, m);
+    }
+
+    /** False if it has to be computed by us. What has failed once is not asked again. */
+    private static boolean launchLibrary(Choice choice, int bucket, long c, DeviceMatrix a, DeviceMatrix w, int m) {
+        ProductKernel library = choice.libraries[bucket];
+        if (library == null || !library.suits(m)) {
+            return false;
+        }
+        try {
+            library.launch(c, a, w, m);
+            return true;
+        } catch (ExecutorException e) {
+            if (e.scope() == ExecutorException.Scope.DEVICE) {
+                throw e;
+            }
+            log.warn("{} is left out for {} rows: {}", library.name(), m, e.getMessage());
+            choice.libraries[bucket] = null;
+            return false;
+        }
+    }
+
+    private @Nullable Choice choice(DeviceMatrix w, boolean logits) {
+        for (int i = 0; i < choices.size(); i++) {
+            Choice choice = choices.get(i);
+            if (choice.n == w.rows()
+                    && choice.k == w.columns()
+                    && choice.format == w.format()
+                    && choice.logits == logits) {
+                return choice;
+            }
+        }
+        return null;
+    }
+
+    private static int bucket(int m) {
+        int bucket = 0;
+        while (bucket < BUCKETS.length - 1 && BUCKETS[bucket] < m) {
+            bucket++;
+        }
+        return bucket;
+    }
+
+    /** The largest tile that still leaves a block to every multiprocessor, else the smallest. */
+    TileProduct byRule(DeviceMatrix w, int m, boolean logits) {
+        TileProduct largest = null;
+        TileProduct smallest = null;
+        for (TileProduct kernel : own(w.format(), logits)) {
+            ProductTile tile = kernel.tile();
+            if (!tile.suits(m)) {
+                continue;
+            }
+            if (smallest == null || tile.area() < smallest.tile().area()) {
+                smallest = kernel;
+            }
+            boolean fills = tile.tiles(m, w.rows()) >= multiprocessors;
+            if (fills && (largest == null || tile.area() > largest.tile().area())) {
+                largest = kernel;
+            }
+        }
+        TileProduct chosen = largest == null ? smallest : largest;
+        if (chosen == null) {
+            throw new IllegalArgumentException("no kernel for " + m + " rows of " + w.format());
+        }
+        return chosen;
+    }
+
+    /** Our own kernels for such operands and results. */
+    public List<TileProduct> own(ElementFormat format, boolean logits) {
+        return logits ? logitKernels : kernels.getOrDefault(format, List.of());
+    }
+
+    /** The numbers of rows that choices are made for, up to the first that is enough for so many. */
+    static int[] buckets(int rowsMax) {
+        return Arrays.copyOf(BUCKETS, bucket(rowsMax) + 1);
+    }
+
+    /**
+     * From now on this kernel serves such weights, for the rows of one bucket.
+     *
+     * @param library what serves the rows that it suits instead
+     */
+    void choose(DeviceMatrix w, boolean logits, int bucketRows, TileProduct kernel, @Nullable ProductKernel library) {
+        Choice choice = choice(w, logits);
+        if (choice == null) {
+            choice = new Choice(
+                    w.rows(),
+                    w.columns(),
+                    w.format(),
+                    logits,
+                    new TileProduct[BUCKETS.length],
+                    new ProductKernel[BUCKETS.length]);
+            choices.add(choice);
+        }
+        choice.kernels[bucket(bucketRows)] = kernel;
+        choice.libraries[bucket(bucketRows)] = library;
+    }
+}

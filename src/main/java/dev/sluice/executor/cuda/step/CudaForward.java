@@ -1,0 +1,181 @@
+package dev.sluice.executor.cuda.step;
+
+import dev.sluice.executor.cuda.driver.CudaStream;
+import dev.sluice.executor.cuda.driver.KernelArguments;
+import dev.sluice.executor.cuda.kernels.CudaKernels;
+import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.products.DeviceMatrix;
+import dev.sluice.executor.cuda.products.MatrixProducts;
+import dev.sluice.executor.cuda.products.ProductTuning;
+import dev.sluice.executor.cuda.weights.CudaWeights;
+import dev.sluice.model.ModelSpec;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/**
+ * The decoder: from the numbers of a pass on the device to logits. Only gives work to the stream: nothing here waits or
+ * looks at a number, so all of it can be recorded as a graph.
+ *
+ * <p>All rows of a pass share every matrix product; only attention tells sequences apart. Keys and values of all rows are
+ * written before any row of the layer attends, so sequences of one pass may share blocks.
+ */
+public final class CudaForward {
+
+    private static final int EMBED_THREADS = 256;
+    private static final int ROPE_HEADS = 4; // of a block
+
+    private final ModelSpec spec;
+    private final CudaWeights weights;
+    private final CudaKernels kernels;
+    private final Workspace memory;
+    private final CudaStream stream;
+    private final KernelArguments arguments;
+    private final ProductInputs inputs;
+    private final MatrixProducts products;
+    private final CudaAttention attention;
+    private final long arena;
+    private final int blockSize;
+
+    /** @param arena address of the key/value memory */
+    public CudaForward(
+            ModelSpec spec,
+            CudaWeights weights,
+            CudaKernels kernels,
+            Workspace memory,
+            CudaStream stream,
+            MatrixProducts products,
+            Arena host,
+            long arena,
+            int blockSize) {
+        this.spec = spec;
+        this.weights = weights;
+        this.kernels = kernels;
+        this.memory = memory;
+        this.stream = stream;
+        this.arena = arena;
+        this.blockSize = blockSize;
+        attention = new CudaAttention(
+                CudaAttention.Shape.of(spec, blockSize),
+                new CudaAttention.Operands(
+                        memory.attended.half(),
+                        memory.queries,
+                        arena,
+                        memory.partial,
+                        memory.stats,
+                        memory.partialPlaces),
+                kernels,
+                stream,
+                host);
+        arguments = new KernelArguments(host);
+        inputs = new ProductInputs(spec, kernels, memory, stream, host);
+        this.products = products;
+    }
+
+    /** Every kind of product that a pass computes. */
+    public List<ProductTuning.Use> uses() {
+        List<ProductTuning.Use> uses = new ArrayList<>();
+        use(uses, memory.qkv, memory.normed, CudaWeights.Layer::qkv);
+        use(uses, memory.delta, memory.attended, CudaWeights.Layer::attentionOutput);
+        use(uses, memory.gateUp, memory.normed, CudaWeights.Layer::gateUp);
+        use(uses, memory.delta, memory.gated, CudaWeights.Layer::down);
+        uses.add(new ProductTuning.Use(memory.logits, memory.sampled, List.of(weights.head()), true));
+        return uses;
+    }
+
+    /** Layers may differ in format. */
+    private void use(
+            List<ProductTuning.Use> uses, long c, Activations a, Function<CudaWeights.Layer, DeviceMatrix> matrix) {
+        Map<ElementFormat, List<DeviceMatrix>> byFormat = Arrays.stream(weights.layers())
+                .map(matrix)
+                .collect(Collectors.groupingBy(DeviceMatrix::format, LinkedHashMap::new, Collectors.toList()));
+        byFormat.forEach((format, matrices) -> uses.add(new ProductTuning.Use(c, a.in(format), matrices, false)));
+    }
+
+    /**
+     * Takes all rows through all layers, and the sampled ones to {@link Workspace#logits}.
+     *
+     * @param longestPrefill rows of the longest prefill
+     * @param samples logits wanted; 0 ends after the layers
+     */
+    public void run(PassLayout pass, int longestPrefill, int samples) {
+        int rows = pass.rows();
+        embed(
+                memory.residual,
+                weights.embedding().address(),
+                at(pass.ids()),
+                memory.results,
+                rows,
+                spec.vocabularySize());
+        for (int i = 0; i < weights.layers().length; i++) {
+            CudaWeights.Layer layer = weights.layers()[i];
+            DeviceMatrix qkv = layer.qkv();
+            DeviceMatrix input = i == 0
+                    ? inputs.normalized(layer.attentionNorm(), qkv.format(), rows)
+                    : inputs.addedAndNormalized(layer.attentionNorm(), qkv.format(), rows);
+            products.run(memory.qkv, input, qkv, rows);
+            rotate(layer, i, pass);
+            attend(i, pass, longestPrefill);
+            DeviceMatrix output = layer.attentionOutput();
+            products.run(memory.delta, inputs.attended(output.format(), rows), output, rows);
+            DeviceMatrix gateUp = layer.gateUp();
+            input = inputs.addedAndNormalized(layer.feedForwardNorm(), gateUp.format(), rows);
+            products.run(memory.gateUp, input, gateUp, rows);
+            DeviceMatrix down = layer.down();
+            products.run(memory.delta, inputs.gated(down.format(), rows), down, rows);
+        }
+        if (samples > 0) {
+            DeviceMatrix normed = inputs.addedAndNormalized(weights.norm(), ElementFormat.HALF, rows);
+            embed(memory.sampled.address(), normed.address(), at(pass.sampledRows()), 0, samples, rows);
+            products.logits(memory.logits, memory.sampled, weights.head(), samples);
+        }
+    }
+
+    private long at(int index) {
+        return memory.metadata + (long) index * Integer.BYTES;
+    }
+
+    /** Rows of a matrix by their numbers: of the embedding by token, known or just sampled, or of the hidden state. */
+    private void embed(long out, long table, long ids, long sampled, int count, int tableRows) {
+        arguments.begin().add(out).add(table).add(ids).add(sampled);
+        arguments.add(spec.hiddenSize()).add(tableRows);
+        stream.launch(kernels.embed, count, 1, 1, EMBED_THREADS, arguments);
+    }
+
+    /** Finishes queries, and moves keys and values into the blocks. */
+    private void rotate(CudaWeights.Layer layer, int number, PassLayout pass) {
+        int heads = spec.heads() + 2 * spec.kvHeads();
+        arguments.begin().add(memory.queries).add(arena).add(memory.qkv).add(layer.qkvBias());
+        arguments.add(layer.queryNorm()).add(layer.keyNorm()).add(memory.inverseFrequency);
+        arguments.add(at(pass.positions())).add(at(pass.slots())).add(number).add(spec.heads());
+        arguments
+                .add(spec.layers())
+                .add(spec.kvHeads())
+                .add(blockSize)
+                .add(spec.headDim())
+                .add(spec.rmsNormEps());
+        stream.launch(kernels.ropeAndCache, pass.rows(), Math.ceilDiv(heads, ROPE_HEADS), 1, 128, arguments);
+    }
+
+    private void attend(int layer, PassLayout pass, int longestPrefill) {
+        if (pass.decodes() > 0) {
+            attention.decode(layer, at(pass.tables()), at(pass.lengths()), pass.decodes(), pass.width());
+        }
+        if (pass.prefills() > 0) {
+            // Their rows are counted from the first row of the pass, like results and queries.
+            attention.prefill(
+                    layer,
+                    at(pass.prefillTables()),
+                    at(pass.starts()),
+                    at(pass.prefillLengths()),
+                    pass.prefills(),
+                    pass.width(),
+                    longestPrefill);
+        }
+    }
+}
