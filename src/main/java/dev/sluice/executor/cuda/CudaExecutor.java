@@ -10,53 +10,23 @@ import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.PlanCheck;
 import dev.sluice.executor.ScheduledSequence;
 import dev.sluice.executor.StepPlan;
-import dev.sluice.executor.cuda.copies.CudaTransfers;
-import dev.sluice.executor.cuda.copies.SealedCopy;
-import dev.sluice.executor.cuda.driver.ByteSize;
 import dev.sluice.executor.cuda.driver.CudaContext;
-import dev.sluice.executor.cuda.driver.CudaDevice;
 import dev.sluice.executor.cuda.driver.CudaDriver;
-import dev.sluice.executor.cuda.driver.CudaEvent;
-import dev.sluice.executor.cuda.driver.CudaStream;
-import dev.sluice.executor.cuda.driver.DeviceBuffer;
-import dev.sluice.executor.cuda.driver.DeviceSlices;
-import dev.sluice.executor.cuda.driver.NativeLibrary;
-import dev.sluice.executor.cuda.driver.PinnedBuffer;
-import dev.sluice.executor.cuda.kernels.CudaKernels;
-import dev.sluice.executor.cuda.kernels.HalfType;
+import dev.sluice.executor.cuda.driver.CudaUnavailableException;
 import dev.sluice.executor.cuda.kernels.KernelImages;
-import dev.sluice.executor.cuda.products.CublasLt;
-import dev.sluice.executor.cuda.products.MatrixProducts;
-import dev.sluice.executor.cuda.products.ProductTuning;
-import dev.sluice.executor.cuda.step.CudaForward;
 import dev.sluice.executor.cuda.step.CudaPass;
-import dev.sluice.executor.cuda.step.CudaSampler;
-import dev.sluice.executor.cuda.step.DecodeGraphs;
-import dev.sluice.executor.cuda.step.PassLayout;
 import dev.sluice.executor.cuda.step.PassLimits;
 import dev.sluice.executor.cuda.step.SampleBatch;
-import dev.sluice.executor.cuda.step.TokenHistory;
-import dev.sluice.executor.cuda.step.Workspace;
-import dev.sluice.executor.cuda.weights.CudaWeights;
-import dev.sluice.executor.cuda.weights.LinearFormats;
-import dev.sluice.executor.cuda.weights.WeightTable;
-import dev.sluice.executor.cuda.weights.WeightUpload;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.model.ModelSpec;
 import dev.sluice.model.WeightMap;
-import dev.sluice.runtime.SystemClock;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
- * The executor for NVIDIA GPUs.
+ * The executor for NVIDIA GPUs: cuts plans into passes, and gives them to its {@link CudaRank}.
  *
  * <p>A step is one upload of numbers, the kernels of all layers, sampling, and one copy of the chosen ids back; the host
  * waits for nothing before {@link PendingStep#join}. A line that awaits a token of the step before finds it where that step's
@@ -67,28 +37,11 @@ import org.slf4j.LoggerFactory;
  */
 public final class CudaExecutor implements ModelExecutor {
 
-    private static final Logger log = LoggerFactory.getLogger(CudaExecutor.class);
-
-    /** To be changed with the order of bytes in a block, see {@code paging.cuh}, and with any order of additions. */
-    private static final String FORMAT_VERSION = "-2";
-
-    private final CudaContext context;
+    private final CudaRank rank;
     private final ExecutorSpec spec;
-    private final Arena host = Arena.ofShared();
     private final PlanCheck check;
     private final PassLimits limits;
-    private final CudaStream stream;
-    private final CudaEvent computed;
-    private final Workspace memory;
-    private final CudaForward forward;
-    private final DecodeGraphs graphs;
-    private final CudaSampler sampler;
-    private final TokenHistory history;
-    private final @Nullable CublasLt cublas;
     private final CudaStep[] steps = new CudaStep[2];
-    private final long arena;
-    private CudaTransfers transfers;
-    private @Nullable Thread current;
     private int turn;
     private boolean closed;
 
@@ -107,97 +60,24 @@ public final class CudaExecutor implements ModelExecutor {
         CudaDriver driver = CudaDriver.open(library);
         CudaContext context = new CudaContext(driver, driver.device(settings.device()));
         try {
-            return new CudaExecutor(context, images, model, weights, settings);
+            RankPlan plan = RankPlan.of(context, model, weights, settings);
+            KvLayout layout = plan.layout();
+            return new CudaExecutor(new CudaRank(context, plan, layout, images), plan, plan.spec(layout));
         } catch (RuntimeException | Error e) {
             context.close();
             throw e;
         }
     }
 
-    private CudaExecutor(
-            CudaContext context, KernelImages images, ModelSpec model, WeightMap weights, CudaSettings settings) {
-        this.context = context;
-        CudaDevice device = context.device();
-        LinearFormats formats = LinearFormats.of(settings.quantization(), model, weights);
-        CudaShapes.check(device, model, formats.target());
-        HalfType type = CudaShapes.type(model, weights);
-        int asked = settings.maxContext() == 0
-                ? model.contextLength()
-                : Math.min(model.contextLength(), settings.maxContext());
-        int blockSize = settings.blockSize();
-        limits = PassLimits.of(settings.maxBatchedTokens(), settings.maxSequences(), asked, blockSize);
-        WeightTable counted = new WeightTable(0, formats);
-        CudaWeights.place(model, counted);
-        DeviceSlices countedSlices = new DeviceSlices(0);
-        new Workspace(model, limits, blockSize, countedSlices);
-        long blockBytes = CudaShapes.blockBytes(model, blockSize);
-        NativeLibrary cublasLibrary =
-                settings.measureProducts() && settings.cublas() ? NativeLibrary.first(CublasLt.LIBRARIES) : null;
-        long cublasBytes = cublasLibrary == null ? 0 : CublasLt.WORKSPACE_BYTES;
-        MemoryPlan plan = new MemoryPlan(
-                device.memoryBytes(),
-                context.freeBytes(),
-                settings.memoryUtilization(),
-                counted.bytes(),
-                countedSlices.bytes() + cublasBytes,
-                blockBytes);
-        KvLayout layout = plan.layout(settings.blocks(), blockSize);
-        long held = (long) layout.usableBlocks() * blockSize;
-        spec = new ExecutorSpec(
-                "cuda",
-                device.describe() + ", " + type.suffix() + formats.label(),
-                model.vocabularySize(),
-                (int) Math.min(asked, held),
-                layout,
-                blockBytes,
-                "cuda-" + type.suffix() + formats.label() + (device.hasWgmma() ? "-wgmma" : "-mma") + FORMAT_VERSION);
+    private CudaExecutor(CudaRank rank, RankPlan plan, ExecutorSpec spec) {
+        this.rank = rank;
+        this.spec = spec;
+        limits = plan.limits();
+        ModelSpec model = plan.model();
         check = new PlanCheck(spec, model.slidingWindow());
-        CudaKernels kernels = new CudaKernels(context, images, type, model.headDim(), formats.target());
-        log.info("CUDA kernels: {}", images.describe());
-        stream = CudaStream.create(context, 0);
-        computed = CudaEvent.create(context, false);
-        WeightTable table =
-                new WeightTable(DeviceBuffer.allocate(context, counted.bytes()).address(), formats);
-        CudaWeights placed = CudaWeights.place(model, table);
-        memory = new Workspace(
-                model,
-                limits,
-                blockSize,
-                new DeviceSlices(
-                        DeviceBuffer.allocate(context, countedSlices.bytes()).address()));
-        arena = DeviceBuffer.allocate(context, Math.multiplyExact(blockBytes, (long) layout.blockCount()))
-                .address();
-        new WeightUpload(stream, weights, type, new SystemClock()).run(table);
-        uploadFrequencies(model);
-        MatrixProducts products = new MatrixProducts(kernels, stream, host);
-        forward = new CudaForward(model, placed, kernels, memory, stream, products, host, arena, blockSize);
-        cublas = cublasLibrary == null ? null : CublasLt.openIfUsable(cublasLibrary, stream);
-        if (settings.measureProducts()) {
-            new ProductTuning(products, stream, type, cublas).run(forward.uses());
-        }
-        graphs = new DecodeGraphs(limits, stream, forward);
-        sampler = new CudaSampler(kernels, memory, stream, limits, model.vocabularySize(), host);
-        history = new TokenHistory(stream, kernels, memory, limits.lines(), model.vocabularySize(), host);
         for (int i = 0; i < steps.length; i++) {
-            steps[i] = new CudaStep(this, context, limits, blockSize, model.vocabularySize());
-        }
-        transfers = new CudaTransfers(stream, computed, arena, blockBytes, 0);
-        log.info(
-                "CUDA executor: {}; {} of weights, {} of workspace, {} of keys and values",
-                spec.device(),
-                ByteSize.text(plan.weights()),
-                ByteSize.text(plan.workspace()),
-                ByteSize.text(blockBytes * layout.blockCount()));
-    }
-
-    private void uploadFrequencies(ModelSpec model) {
-        double[] frequencies = model.rope().frequencies(model.headDim());
-        try (PinnedBuffer pinned = PinnedBuffer.allocate(context, (long) Float.BYTES * frequencies.length)) {
-            for (int i = 0; i < frequencies.length; i++) {
-                pinned.memory().setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) frequencies[i]);
-            }
-            stream.toDevice(pinned.memory(), memory.inverseFrequency);
-            stream.synchronize();
+            steps[i] =
+                    new CudaStep(this, rank.newStep(), limits, plan.settings().blockSize(), model.vocabularySize());
         }
     }
 
@@ -214,38 +94,24 @@ public final class CudaExecutor implements ModelExecutor {
     @Override
     public PendingStep submit(StepPlan plan) {
         enter();
-        CudaStep step = steps[turn];
-        CudaStep before = steps[1 - turn];
-        history.begin(turn);
+        int mine = turn;
         turn = 1 - turn;
+        CudaStep step = steps[mine];
+        CudaStep before = steps[turn];
         step.begin(plan.size());
         try {
-            step.include(transfers.begin(plan.transfers()));
+            rank.begin(step.rank, mine, plan.transfers());
             compute(plan, step, before);
-            stream.record(computed);
-            step.end(stream);
+            rank.end(step.rank);
         } catch (RuntimeException e) {
-            history.forget();
             step.lose();
-            followWhatWasGiven();
+            rank.abandon();
             if (e instanceof ExecutorException known) {
                 throw known;
             }
             throw new ExecutorException(Scope.STEP, "a step could not be given to the GPU", e);
         }
         return step;
-    }
-
-    /** A part of a step that failed may be under way: copies into its blocks must not overtake it. */
-    private void followWhatWasGiven() {
-        try {
-            stream.record(computed);
-        } catch (ExecutorException e) {
-            if (e.scope() == Scope.DEVICE) {
-                throw e;
-            }
-            log.warn("The rest of a failed step is not waited for: {}", e.getMessage());
-        }
     }
 
     private void compute(StepPlan plan, CudaStep step, CudaStep before) {
@@ -286,33 +152,17 @@ public final class CudaExecutor implements ModelExecutor {
         return problem == null ? SampleBatch.problem(line.sampling) : problem;
     }
 
-    /** Gives what the pass holds to the stream, and empties it. */
+    /** Gives what the pass holds to the device, and empties it. */
     private void finishPass(StepPlan plan, CudaStep step) {
         CudaPass pass = step.pass;
         if (pass.rows() == 0) {
             return;
         }
         if (step.isAwaitingSamples()) {
-            stream.synchronize(); // steps of more than one pass are rare: the one before must be out of the way
+            rank.synchronize(); // steps of more than one pass are rare: the one before must be out of the way
             step.readSamples();
         }
-        boolean decoding = pass.prefills() == 0;
-        PassLayout layout = decoding ? graphs.bucket(pass) : pass.layout();
-        pass.write(step.metadata, layout);
-        long offset = Workspace.sampleOffset(layout);
-        step.samples.write(step.metadata.asSlice(offset), pass, plan, history);
-        MemorySegment upload =
-                step.metadata.asSlice(0, offset + step.samples.layout().bytes());
-        stream.toDevice(upload, memory.metadata);
-        if (decoding) {
-            graphs.run(layout);
-        } else {
-            forward.run(layout, pass.longestPrefill(), pass.samples());
-        }
-        if (pass.samples() > 0) {
-            sampler.run(step.samples, memory.metadata + offset, history);
-            stream.toHost(memory.results, step.results.asSlice(0, step.samples.resultBytes()));
-        }
+        rank.give(pass, step, plan);
         step.expectSamples();
         pass.begin();
     }
@@ -320,23 +170,13 @@ public final class CudaExecutor implements ModelExecutor {
     @Override
     public HostPages allocateHostPages(int count) {
         enter();
-        transfers.close();
-        transfers = new CudaTransfers(stream, computed, arena, spec.blockBytes(), count);
-        return transfers.pages();
+        return rank.allocateHostPages(count);
     }
 
     @Override
     public List<FinishedTransfer> pollTransfers() {
         enter();
-        return transfers.poll();
-    }
-
-    boolean areDone(List<SealedCopy> copies) {
-        return transfers.areDone(copies);
-    }
-
-    void await(List<SealedCopy> copies) {
-        transfers.await(copies);
+        return rank.pollTransfers();
     }
 
     /** What every call begins with. */
@@ -344,29 +184,14 @@ public final class CudaExecutor implements ModelExecutor {
         if (closed) {
             throw new ExecutorException(Scope.DEVICE, "the CUDA executor is closed");
         }
-        if (current != Thread.currentThread()) {
-            context.makeCurrent();
-            current = Thread.currentThread();
-        }
+        rank.enter();
     }
 
     @Override
     public void close() {
-        if (closed) {
-            return;
+        if (!closed) {
+            closed = true;
+            rank.close();
         }
-        try {
-            enter();
-            context.synchronize();
-        } catch (ExecutorException e) {
-            log.warn("The device had failed before the end: {}", e.getMessage());
-        }
-        closed = true;
-        transfers.close();
-        if (cublas != null) {
-            cublas.close();
-        }
-        context.close();
-        host.close();
     }
 }

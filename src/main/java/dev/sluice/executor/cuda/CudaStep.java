@@ -2,48 +2,32 @@ package dev.sluice.executor.cuda;
 
 import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.StepResult;
-import dev.sluice.executor.cuda.copies.SealedCopy;
-import dev.sluice.executor.cuda.driver.CudaContext;
-import dev.sluice.executor.cuda.driver.CudaEvent;
-import dev.sluice.executor.cuda.driver.CudaStream;
-import dev.sluice.executor.cuda.driver.PinnedBuffer;
 import dev.sluice.executor.cuda.step.CudaPass;
 import dev.sluice.executor.cuda.step.PassLimits;
 import dev.sluice.executor.cuda.step.SampleBatch;
-import dev.sluice.executor.cuda.step.SampleResults;
-import dev.sluice.executor.cuda.step.Workspace;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.List;
 
-/** One of the two places for steps under way, with all that the host must keep still until the device has read it. */
+/** One of the two places for steps under way. */
 final class CudaStep implements PendingStep {
 
     /** Stands for no place. */
     static final int NOWHERE = -1;
 
     private final CudaExecutor executor;
-    private final CudaEvent end;
+    final RankStep rank;
     final CudaPass pass;
     final SampleBatch samples;
-    final MemorySegment metadata;
-    final MemorySegment results;
     final StepResult result = new StepResult();
-    private List<SealedCopy> copies = List.of();
     private int[] places = new int[16];
     private int sampledPasses;
     private boolean unread;
     private boolean joined = true;
 
-    CudaStep(CudaExecutor executor, CudaContext context, PassLimits limits, int blockSize, int vocabularySize) {
+    CudaStep(CudaExecutor executor, RankStep rank, PassLimits limits, int blockSize, int vocabularySize) {
         this.executor = executor;
-        end = CudaEvent.create(context, false);
+        this.rank = rank;
         pass = new CudaPass(limits, blockSize);
         samples = new SampleBatch(limits, vocabularySize);
-        metadata =
-                PinnedBuffer.allocate(context, Workspace.metadataBytes(limits)).memory();
-        results = PinnedBuffer.allocate(context, SampleResults.bytes(limits.lines()))
-                .memory();
     }
 
     /** Begins anew, for a plan of so many lines. */
@@ -54,17 +38,11 @@ final class CudaStep implements PendingStep {
         }
         Arrays.fill(places, NOWHERE);
         sampledPasses = 0;
-        copies = List.of();
         unread = false;
         joined = false;
     }
 
-    /** It has not ended before these copies have. */
-    void include(List<SealedCopy> included) {
-        copies = included;
-    }
-
-    /** Samples of a pass are on their way to {@link #results}. */
+    /** Samples of a pass are on their way to the host. */
     void expectSamples() {
         unread = true;
         sampledPasses += samples.layout().samples() > 0 ? 1 : 0;
@@ -81,7 +59,7 @@ final class CudaStep implements PendingStep {
     /** Waits for the answer to a line; it may have none. */
     int awaitToken(int line) {
         if (unread) {
-            end.synchronize();
+            rank.awaitComputation();
             readSamples();
         }
         return result.token(line);
@@ -102,28 +80,23 @@ final class CudaStep implements PendingStep {
     void readSamples() {
         if (unread) {
             unread = false;
-            samples.read(results, result);
+            samples.read(rank.results, result);
         }
-    }
-
-    /** Everything has been given to the stream. */
-    void end(CudaStream stream) {
-        stream.record(end);
     }
 
     @Override
     public boolean isDone() {
         executor.enter();
-        return joined || (end.isDone() && executor.areDone(copies));
+        return joined || rank.isDone();
     }
 
     @Override
     public StepResult join() {
         if (!joined) {
             executor.enter();
-            end.synchronize();
+            rank.awaitComputation();
             readSamples();
-            executor.await(copies);
+            rank.awaitCopies();
             joined = true;
         }
         return result;

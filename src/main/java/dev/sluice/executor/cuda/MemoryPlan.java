@@ -11,9 +11,10 @@ import dev.sluice.kv.KvLayout;
  * @param utilization share of the total that may be in use in the end, by others too
  * @param weights of the model
  * @param workspace what lies between the kernels of a pass
+ * @param library what cuBLASLt works with; 0 without it
  * @param block one key/value block
  */
-record MemoryPlan(long total, long free, double utilization, long weights, long workspace, long block) {
+record MemoryPlan(long total, long free, double utilization, long weights, long workspace, long library, long block) {
 
     private static final int BLOCKS_MAX = 1 << 24;
     private static final int BLOCKS_MIN = 2; // one of them is the null block
@@ -26,7 +27,7 @@ record MemoryPlan(long total, long free, double utilization, long weights, long 
      */
     KvLayout layout(int asked, int blockSize) {
         if (asked > 0) {
-            long needed = weights + workspace + block * (asked + 1L);
+            long needed = weights + workspace + library + block * (asked + 1L);
             if (needed > free) {
                 throw new IllegalArgumentException(String.format(
                         "sluice.kv.blocks asks for %d blocks of %d bytes; with %s of weights and %s of workspace that is"
@@ -34,7 +35,7 @@ record MemoryPlan(long total, long free, double utilization, long weights, long 
                         asked,
                         block,
                         ByteSize.text(weights),
-                        ByteSize.text(workspace),
+                        ByteSize.text(workspace + library),
                         ByteSize.text(needed),
                         ByteSize.text(free),
                         ByteSize.text(total)));
@@ -43,14 +44,14 @@ record MemoryPlan(long total, long free, double utilization, long weights, long 
         }
         long others = total - free;
         long budget = (long) (total * utilization) - others;
-        long blocks = (budget - weights - workspace) / block;
+        long blocks = (budget - weights - workspace - library) / block;
         if (blocks < BLOCKS_MIN) {
             throw new IllegalArgumentException(String.format(
                     "the model does not fit the device: %s of weights, %s of workspace and at least %d key/value blocks of"
                             + " %d bytes are needed, but sluice.kv.gpu-memory-utilization of %s leaves %s of the"
                             + " device's %s, of which others use %s",
                     ByteSize.text(weights),
-                    ByteSize.text(workspace),
+                    ByteSize.text(workspace + library),
                     BLOCKS_MIN,
                     block,
                     utilization,

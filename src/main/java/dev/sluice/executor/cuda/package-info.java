@@ -10,8 +10,8 @@
  *   <li>{@code copies}: blocks to host memory and back, beside the steps; knows the driver alone
  * </ol>
  *
- * <p>Here they are put together: {@code CudaExecutor} cuts a plan into passes, {@code CudaStep} is what is under way,
- * {@code MemoryPlan} shares the device's memory out.
+ * <p>Here they are put together: {@code CudaExecutor} cuts a plan into passes, {@code CudaStep} is what is under way.
+ * {@code CudaRank} is one GPU and all that is on it, {@code RankPlan} and {@code MemoryPlan} count that before it is taken.
  */
 @NullMarked
 package dev.sluice.executor.cuda;

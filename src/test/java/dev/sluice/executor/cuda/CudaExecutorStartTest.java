@@ -29,7 +29,7 @@ class CudaExecutorStartTest {
         FakeCuda cuda = FakeCuda.fresh();
         FakeNvrtc nvrtc = FakeNvrtc.fresh();
         assumeTrue(cuda != null && nvrtc != null, FakeNvrtc.MISSING);
-        Logger logger = (Logger) LoggerFactory.getLogger(CudaExecutor.class);
+        Logger logger = (Logger) LoggerFactory.getLogger(CudaRank.class);
         ListAppender<ILoggingEvent> log = new ListAppender<>();
         log.start();
         logger.addAppender(log);
