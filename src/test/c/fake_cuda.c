@@ -39,6 +39,7 @@ static int function_count;
 static Emulate emulate;
 static int capability = 90;
 static int sticky;
+static int fresh_byte = 0xcc; /* whoever reads what nobody wrote shall see it */
 static int launches; /* the device's clock: a millisecond each */
 
 /* ---- what tests ask and tell ---- */
@@ -61,6 +62,7 @@ void fake_reset(void) {
     memory_used = 0;
     devices = 1;
     pending_polls = 0;
+    fresh_byte = 0xcc;
     current = NULL;
 }
 int fake_live(int kind) { return live[kind]; }
@@ -74,6 +76,8 @@ void fake_fail(const char *name, int code, int after) {
 }
 void fake_memory(long bytes) { memory_total = (size_t)bytes; }
 long fake_memory_used(void) { return (long)memory_used; }
+/* What memory holds that nobody has written. */
+void fake_fresh_memory(int byte) { fresh_byte = byte; }
 void fake_devices(int count) { devices = count; }
 /* The next so many queries of events and streams answer "not ready". */
 void fake_pending(int polls) { pending_polls = polls; }
@@ -247,7 +251,7 @@ static int allocate(void **out, size_t bytes, int kind) {
     Handle *made = make(kind);
     made->bytes = bytes;
     void *memory = malloc(bytes);
-    memset(memory, 0xcc, bytes); /* whoever reads what nobody wrote shall see it */
+    memset(memory, fresh_byte, bytes);
     memcpy(made->name, &memory, sizeof memory);
     *out = memory;
     return OK;

@@ -117,6 +117,11 @@ public final class FakeCuda {
         return (long) call("fake_memory_used", FunctionDescriptor.of(JAVA_LONG));
     }
 
+    /** What memory holds that nobody has written: where no kernel runs, that is what it seems to answer. */
+    public void freshMemory(int value) {
+        call("fake_fresh_memory", FunctionDescriptor.ofVoid(JAVA_INT), value);
+    }
+
     public void devices(int count) {
         call("fake_devices", FunctionDescriptor.ofVoid(JAVA_INT), count);
     }
