@@ -43,7 +43,6 @@ public final class CudaExecutor implements ModelExecutor {
     private final PassLimits limits;
     private final CudaStep[] steps = new CudaStep[2];
     private int turn;
-    private boolean closed;
 
     /**
      * Takes the device's memory and uploads the weights.
@@ -76,8 +75,7 @@ public final class CudaExecutor implements ModelExecutor {
         ModelSpec model = plan.model();
         check = new PlanCheck(spec, model.slidingWindow());
         for (int i = 0; i < steps.length; i++) {
-            steps[i] =
-                    new CudaStep(this, rank.newStep(), limits, plan.settings().blockSize(), model.vocabularySize());
+            steps[i] = new CudaStep(rank, limits, plan.settings().blockSize(), model.vocabularySize());
         }
     }
 
@@ -93,16 +91,16 @@ public final class CudaExecutor implements ModelExecutor {
 
     @Override
     public PendingStep submit(StepPlan plan) {
-        enter();
+        rank.enter();
         int mine = turn;
         turn = 1 - turn;
         CudaStep step = steps[mine];
         CudaStep before = steps[turn];
         step.begin(plan.size());
         try {
-            rank.begin(step.rank, mine, plan.transfers());
+            rank.begin(step.onDevice, mine, plan.transfers());
             compute(plan, step, before);
-            rank.end(step.rank);
+            rank.end(step.onDevice);
         } catch (RuntimeException e) {
             step.lose();
             rank.abandon();
@@ -162,36 +160,25 @@ public final class CudaExecutor implements ModelExecutor {
             rank.synchronize(); // steps of more than one pass are rare: the one before must be out of the way
             step.readSamples();
         }
-        rank.give(pass, step, plan);
+        rank.give(step.onDevice, pass, step.samples, plan);
         step.expectSamples();
         pass.begin();
     }
 
     @Override
     public HostPages allocateHostPages(int count) {
-        enter();
+        rank.enter();
         return rank.allocateHostPages(count);
     }
 
     @Override
     public List<FinishedTransfer> pollTransfers() {
-        enter();
-        return rank.pollTransfers();
-    }
-
-    /** What every call begins with. */
-    void enter() {
-        if (closed) {
-            throw new ExecutorException(Scope.DEVICE, "the CUDA executor is closed");
-        }
         rank.enter();
+        return rank.pollTransfers();
     }
 
     @Override
     public void close() {
-        if (!closed) {
-            closed = true;
-            rank.close();
-        }
+        rank.close();
     }
 }

@@ -21,6 +21,7 @@ import dev.sluice.executor.cuda.step.CudaPass;
 import dev.sluice.executor.cuda.step.CudaSampler;
 import dev.sluice.executor.cuda.step.DecodeGraphs;
 import dev.sluice.executor.cuda.step.PassLayout;
+import dev.sluice.executor.cuda.step.SampleBatch;
 import dev.sluice.executor.cuda.step.TokenHistory;
 import dev.sluice.executor.cuda.step.Workspace;
 import dev.sluice.executor.cuda.weights.CudaWeights;
@@ -64,6 +65,7 @@ final class CudaRank implements AutoCloseable {
     private final long arena;
     private CudaTransfers transfers;
     private @Nullable Thread current;
+    private boolean closed;
 
     /**
      * Takes the device's memory, uploads the weights, and chooses kernels.
@@ -124,8 +126,11 @@ final class CudaRank implements AutoCloseable {
         }
     }
 
-    /** Makes the calling thread one that may call the driver. */
+    /** What every call begins with: makes the calling thread one that may call the driver. */
     void enter() {
+        if (closed) {
+            throw new ExecutorException(Scope.DEVICE, "the CUDA executor is closed");
+        }
         if (current != Thread.currentThread()) {
             context.makeCurrent();
             current = Thread.currentThread();
@@ -148,15 +153,14 @@ final class CudaRank implements AutoCloseable {
     }
 
     /** Gives a pass to the stream, and its samples back to {@link RankStep#results}. */
-    void give(CudaPass pass, CudaStep step, StepPlan lines) {
-        RankStep mine = step.rank;
+    void give(RankStep step, CudaPass pass, SampleBatch samples, StepPlan lines) {
         boolean decoding = pass.prefills() == 0;
         PassLayout layout = decoding ? graphs.bucket(pass) : pass.layout();
-        pass.write(mine.metadata, layout);
+        pass.write(step.metadata, layout);
         long offset = Workspace.sampleOffset(layout);
-        step.samples.write(mine.metadata.asSlice(offset), pass, lines, history);
+        samples.write(step.metadata.asSlice(offset), pass, lines, history);
         MemorySegment upload =
-                mine.metadata.asSlice(0, offset + step.samples.layout().bytes());
+                step.metadata.asSlice(0, offset + samples.layout().bytes());
         stream.toDevice(upload, memory.metadata);
         if (decoding) {
             graphs.run(layout);
@@ -164,8 +168,8 @@ final class CudaRank implements AutoCloseable {
             forward.run(layout, pass.longestPrefill(), pass.samples());
         }
         if (pass.samples() > 0) {
-            sampler.run(step.samples, memory.metadata + offset, history);
-            stream.toHost(memory.results, mine.results.asSlice(0, step.samples.resultBytes()));
+            sampler.run(samples, memory.metadata + offset, history);
+            stream.toHost(memory.results, step.results.asSlice(0, samples.resultBytes()));
         }
     }
 
@@ -206,12 +210,16 @@ final class CudaRank implements AutoCloseable {
     /** Waits for what is under way, and gives everything back; what the device refuses is only logged. */
     @Override
     public void close() {
+        if (closed) {
+            return;
+        }
         try {
             enter();
             context.synchronize();
         } catch (ExecutorException e) {
             log.warn("The device had failed before the end: {}", e.getMessage());
         }
+        closed = true;
         transfers.close();
         if (cublas != null) {
             cublas.close();

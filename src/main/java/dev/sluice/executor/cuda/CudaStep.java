@@ -13,8 +13,8 @@ final class CudaStep implements PendingStep {
     /** Stands for no place. */
     static final int NOWHERE = -1;
 
-    private final CudaExecutor executor;
-    final RankStep rank;
+    private final CudaRank rank;
+    final RankStep onDevice;
     final CudaPass pass;
     final SampleBatch samples;
     final StepResult result = new StepResult();
@@ -23,9 +23,9 @@ final class CudaStep implements PendingStep {
     private boolean unread;
     private boolean joined = true;
 
-    CudaStep(CudaExecutor executor, RankStep rank, PassLimits limits, int blockSize, int vocabularySize) {
-        this.executor = executor;
+    CudaStep(CudaRank rank, PassLimits limits, int blockSize, int vocabularySize) {
         this.rank = rank;
+        onDevice = rank.newStep();
         pass = new CudaPass(limits, blockSize);
         samples = new SampleBatch(limits, vocabularySize);
     }
@@ -59,7 +59,7 @@ final class CudaStep implements PendingStep {
     /** Waits for the answer to a line; it may have none. */
     int awaitToken(int line) {
         if (unread) {
-            rank.awaitComputation();
+            onDevice.awaitComputation();
             readSamples();
         }
         return result.token(line);
@@ -80,23 +80,23 @@ final class CudaStep implements PendingStep {
     void readSamples() {
         if (unread) {
             unread = false;
-            samples.read(rank.results, result);
+            samples.read(onDevice.results, result);
         }
     }
 
     @Override
     public boolean isDone() {
-        executor.enter();
-        return joined || rank.isDone();
+        rank.enter();
+        return joined || onDevice.isDone();
     }
 
     @Override
     public StepResult join() {
         if (!joined) {
-            executor.enter();
-            rank.awaitComputation();
+            rank.enter();
+            onDevice.awaitComputation();
             readSamples();
-            rank.awaitCopies();
+            onDevice.awaitCopies();
             joined = true;
         }
         return result;
