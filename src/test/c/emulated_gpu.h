@@ -61,9 +61,13 @@ constexpr unsigned char POISON = 0xFF;
 
 enum State { READY, AT_BLOCK, AT_WARP, AT_FLAG, ENDED };
 struct Copy { void* to; const void* from; int bytes, size, group; };
+/** What computes a lane's part of a product: from two tiles, or from the registers of its quad of lanes and a tile. */
+typedef void (*ComputeProduct)(
+    void* sums, const unsigned* const* quad, unsigned long long a, unsigned long long b, int add, int thread);
 struct Product {
-    void (*compute)(void* sums, unsigned long long a, unsigned long long b, int add, int thread);
+    ComputeProduct compute;
     void* sums;
+    const unsigned* registers; // of A, or null
     unsigned long long a, b;
     int add, group;
 };

@@ -17,28 +17,9 @@
  * Grid (ceil(longest * heads / kv_heads / 128), kv_heads, sequences), block 256, shared 768 * D bytes.
  * Order of additions: attention.cuh. Reference: executor.cpu.Attention.
  */
-#include "attention.cuh"
+#include "attention_prefill.cuh"
 
-constexpr int PAIRS = 128;
 constexpr int THREADS = 256;
-
-/** A block's part of the new positions of one sequence. */
-struct Part {
-    int first_row;   // of the sequence
-    int context;     // its positions before that row
-    int group, heads;
-    int first_pair, last_pair;
-
-    __device__ __forceinline__ int position(int pair) const {
-        return context + min(pair, last_pair) / group;
-    }
-
-    /** Where queries and output of a pair lie; one behind the last is the last again. */
-    __device__ __forceinline__ i64 at(int pair) const {
-        int p = min(pair, last_pair);
-        return (first_row + p / group) * static_cast<i64>(heads) + blockIdx.y * group + p % group;
-    }
-};
 
 template <class T, int D>
 __device__ __forceinline__ void load_block_queries(T* to, const T* queries, const Part& part) {
@@ -64,58 +45,23 @@ __device__ __forceinline__ void load_tile(
     }
 }
 
-template <int D>
-__device__ __forceinline__ void blend_chunk(Rows<D>& total, Rows<D>& chunk) {
-    chunk.finish_sums();
-#pragma unroll
-    for (int row = 0; row < 2; row++) {
-        Blend blend(total.largest[row], chunk.largest[row]);
-        total.largest[row] = blend.largest;
-        total.sum[row] = blend(total.sum[row], chunk.sum[row]);
-#pragma unroll
-        for (int i = 0; i < D / 8; i++) {
-            total.values[i][2 * row] = blend(total.values[i][2 * row], chunk.values[i][2 * row]);
-            total.values[i][2 * row + 1] = blend(total.values[i][2 * row + 1], chunk.values[i][2 * row + 1]);
-        }
-    }
-    chunk.reset();
-}
-
-template <class T, int D>
-__device__ __forceinline__ void write_row(T* out, const Rows<D>& state, int row) {
-    float factor = finish(state.sum[row]);
-    u32* words = reinterpret_cast<u32*>(out) + threadIdx.x % 4;
-#pragma unroll
-    for (int i = 0; i < D / 8; i++) {
-        words[i * 4] = pack<T>(state.values[i][2 * row] * factor, state.values[i][2 * row + 1] * factor);
-    }
-}
-
 template <class T, int D>
 __device__ __forceinline__ void prefill(
     T* out, const T* queries, const T* arena, const int* tables, const int* query_starts, const int* lengths,
     int table_stride, int layer, int heads, KvShape shape, int window, float scale) {
     begin_after_previous();
-    int sequence = blockIdx.z;
-    Part part;
-    part.first_row = query_starts[sequence];
-    int count = query_starts[sequence + 1] - part.first_row;
-    part.group = heads / shape.kv_heads;
-    part.heads = heads;
-    part.context = lengths[sequence] - count;
-    part.first_pair = (gridDim.x - 1 - blockIdx.x) * PAIRS;
-    part.last_pair = min(part.first_pair + PAIRS, count * part.group) - 1;
+    Part part(query_starts, lengths, heads, shape.kv_heads);
     if (part.last_pair < part.first_pair) {
         return;
     }
     SLUICE_DYNAMIC_SHARED(shared);
     T* block_queries = reinterpret_cast<T*>(shared);
     T* ring = block_queries + PAIRS * D;
-    int first_key = window > 0 ? max(part.position(part.first_pair) - window + 1, 0) : 0;
+    int first_key = part.first_key(part.first_pair, window);
     int end_key = part.position(part.last_pair) + 1;
     int first_tile = first_key / TILE_KEYS * TILE_KEYS;
     const T* head_arena = arena + shape.head_offset(layer, blockIdx.y);
-    const int* table = tables + static_cast<i64>(sequence) * table_stride;
+    const int* table = tables + static_cast<i64>(blockIdx.z) * table_stride;
     load_block_queries<T, D>(block_queries, queries, part);
     load_tile<T, D>(ring, head_arena, table, first_tile, first_key, end_key, shape);
     commit_copies();
@@ -124,8 +70,7 @@ __device__ __forceinline__ void prefill(
     int warp_first = part.position(part.first_pair + warp_row);
     int warp_last = part.position(part.first_pair + warp_row + 15);
     int lane = threadIdx.x % WARP;
-    int pair[2] = {part.first_pair + warp_row + lane / 4, part.first_pair + warp_row + lane / 4 + 8};
-    int position[2] = {part.position(pair[0]), part.position(pair[1])};
+    RowPair rows(part, part.first_pair + warp_row + lane / 4);
     Rows<D> total;
     Rows<D> chunk;
     total.reset();
@@ -150,14 +95,7 @@ __device__ __forceinline__ void prefill(
                 multiply_keys<T, D, TILE_KEYS>(scores, q, tile, i);
             }
             if (key + TILE_KEYS > warp_first + 1 || (window > 0 && key < warp_last - window + 1)) {
-                int from[2];
-                int to[2];
-#pragma unroll
-                for (int i = 0; i < 2; i++) {
-                    from[i] = window > 0 ? position[i] - window + 1 - key : 0;
-                    to[i] = position[i] + 1 - key;
-                }
-                mask(scores, from, to);
+                rows.mask_unseen(scores, key, window);
             }
             weigh<D>(scores, chunk, factor);
             add_values<T, D, TILE_KEYS>(chunk, scores, tile + TILE_KEYS * D);
@@ -168,12 +106,7 @@ __device__ __forceinline__ void prefill(
         stage ^= 1;
         __syncthreads(); // all are done with the tile: the next round fills its place
     }
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-        if (pair[i] <= part.last_pair) {
-            write_row<T, D>(out + part.at(pair[i]) * D, total, i);
-        }
-    }
+    rows.write<T, D>(out, part, total);
 }
 
 #define PREFILL(name, T, D)                                                                                            \
