@@ -98,9 +98,12 @@ __device__ __forceinline__ void keep_registers() {
 template <class T, int COLUMNS>
 __device__ __forceinline__ void multiply_tiles(typename T::Sum (&d)[COLUMNS / 2], u64 a, u64 b, int add);
 
-/** Begins to add a product of A in registers and a transposed B. a and d may be touched again after the wait. */
-template <class T, int COLUMNS>
-__device__ __forceinline__ void multiply_by_transposed(float (&d)[COLUMNS / 2], const u32 (&a)[4], u64 b);
+/**
+ * Begins a product of A in registers and a tile, or a transposed one; what d held before counts only if {@code add}. a and d
+ * may be touched again after the wait.
+ */
+template <class T, int COLUMNS, bool transposed>
+__device__ __forceinline__ void multiply_by_tile(float (&d)[COLUMNS / 2], const u32 (&a)[4], u64 b, int add);
 
 #ifdef SLUICE_EMULATED
 template <class T, int DEPTH>
@@ -135,8 +138,8 @@ inline void multiply_tiles(typename T::Sum (&d)[COLUMNS / 2], u64 a, u64 b, int 
 }
 
 /** @param quad registers of the four lanes that hold this lane's two rows of A */
-template <class T, int COLUMNS>
-inline void emulated_wgmma_transposed(void* sums, const u32* const* quad, u64, u64 b, int, int thread) {
+template <class T, int COLUMNS, bool transposed>
+inline void emulated_wgmma_registers(void* sums, const u32* const* quad, u64, u64 b, int add, int thread) {
     auto* d = static_cast<float*>(sums);
     T left[2][16];
     for (int t = 0; t < 4; t++) {
@@ -146,15 +149,15 @@ inline void emulated_wgmma_transposed(void* sums, const u32* const* quad, u64, u
     }
     for (int i = 0; i < COLUMNS / 2; i++) {
         T right[16];
-        emulated::readTransposed(right, b, i / 4 * 8 + thread % 4 * 2 + i % 2);
-        d[i] = emulated_add_products<T>(d[i], left[i / 2 % 2], right);
+        (transposed ? emulated::readTransposed : emulated::readTile)(right, b, i / 4 * 8 + thread % 4 * 2 + i % 2);
+        d[i] = emulated_add_products<T>(add ? d[i] : 0, left[i / 2 % 2], right);
     }
 }
 
-template <class T, int COLUMNS>
-inline void multiply_by_transposed(float (&d)[COLUMNS / 2], const u32 (&a)[4], u64 b) {
+template <class T, int COLUMNS, bool transposed>
+inline void multiply_by_tile(float (&d)[COLUMNS / 2], const u32 (&a)[4], u64 b, int add) {
     __syncwarp();
-    emulated::beginProduct(emulated_wgmma_transposed<T, COLUMNS>, d, a, 0, b, 1);
+    emulated::beginProduct(emulated_wgmma_registers<T, COLUMNS, transposed>, d, a, 0, b, add);
 }
 #else
 #define SLUICE_D8(c, i)                                                                                                \
@@ -197,21 +200,22 @@ SLUICE_WGMMAS(Fp16, "k16", "f32.f16.f16", SLUICE_F, ", 1, 1, 0, 0")
 SLUICE_WGMMAS(Int8, "k32", "s32.s8.s8", SLUICE_R, "")
 SLUICE_WGMMAS(E4m3, "k32", "f32.e4m3.e4m3", SLUICE_F, ", 1, 1")
 
-// Behind the operands: add, A and B not negated, B transposed.
-#define SLUICE_WGMMA_TRANSPOSED(T, columns, registers, a_, b_, types)                                                  \
+// Behind the operands: A and B as they are, not negated; B transposed or not.
+#define SLUICE_WGMMA_REGISTERS(T, columns, registers, a_, b_, add_, how_, transposed, types)                               \
     template <>                                                                                                        \
-    __device__ __forceinline__ void multiply_by_transposed<T, columns>(                                                \
-        float(&d)[columns / 2], const u32(&a)[4], u64 b) {                                                             \
-        asm volatile("{\n.reg .pred add;\nsetp.eq.b32 add, 0, 0;\n"                                                    \
+    __device__ __forceinline__ void multiply_by_tile<T, columns, transposed>(                                          \
+        float(&d)[columns / 2], const u32(&a)[4], u64 b, int add) {                                                    \
+        asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %" add_ ", 0;\n"                                            \
                      "wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32." types " {" SLUICE_N##registers            \
-                     "}, {" a_ "}, %" b_ ", add, 1, 1, 1;\n}"                                                          \
+                     "}, {" a_ "}, %" b_ ", add, 1, 1, %" how_ ";\n}"                                              \
                      : SLUICE_D##registers(SLUICE_F, 0)                                                                \
-                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));                                            \
+                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add), "n"(transposed));                 \
     }
-#define SLUICE_WGMMAS_TRANSPOSED(T, types)                                                                             \
-    SLUICE_WGMMA_TRANSPOSED(T, 64, 32, "%32,%33,%34,%35", "36", types)                                                 \
-    SLUICE_WGMMA_TRANSPOSED(T, 128, 64, "%64,%65,%66,%67", "68", types)
+#define SLUICE_WGMMAS_REGISTERS(T, types)                                                                              \
+    SLUICE_WGMMA_REGISTERS(T, 64, 32, "%32,%33,%34,%35", "36", "37", "38", false, types)                               \
+    SLUICE_WGMMA_REGISTERS(T, 64, 32, "%32,%33,%34,%35", "36", "37", "38", true, types)                                \
+    SLUICE_WGMMA_REGISTERS(T, 128, 64, "%64,%65,%66,%67", "68", "69", "70", true, types)
 
-SLUICE_WGMMAS_TRANSPOSED(Bf16, "bf16.bf16")
-SLUICE_WGMMAS_TRANSPOSED(Fp16, "f16.f16")
+SLUICE_WGMMAS_REGISTERS(Bf16, "bf16.bf16")
+SLUICE_WGMMAS_REGISTERS(Fp16, "f16.f16")
 #endif

@@ -5,7 +5,8 @@
  *   block_size    a multiple of 16, so that a box never leaves a block; the other arguments as there
  *
  * A block takes 128 pairs (position, query head of one kv head), as there: four warps for each 64 of them, which hold the
- * sums of the chunk and of all chunks before in registers, and the queries in shared memory. One warp lets the copy engine
+ * sums of the chunk and of all chunks before in registers. So they do the first 64 elements of each query, for which shared
+ * memory is read less; the others, for which there is no room, lie there. One warp lets the copy engine
  * fill a ring of stages of 64 keys, in boxes of 16; only boxes with a visible key travel. Keys and values have flags of their
  * own, so that scores are computed before the values are there. While the products of a tile's weights and values run, the
  * scores of the next tile become weights.
@@ -13,7 +14,7 @@
  * Keys outside of those that the block sees may never have been written and hold anything. Their scores are masked. Their
  * weights are then 0, but 0 times NaN is NaN, so the filling warp overwrites these rows of values with zeros, once they have
  * arrived and before it says that they are there.
- * Grid (ceil(longest * heads / kv_heads / 128), kv_heads, sequences), block 384, shared 1280 * D + 160 bytes (4 stages).
+ * Grid (ceil(longest * heads / kv_heads / 128), kv_heads, sequences), block 384, shared 1280 * D - 16,224 bytes (4 stages).
  *
  * Bits: attention.cuh's order of additions, with products of 16 keys or dimensions that another instruction adds up. Whether
  * the hardware does so as in paged_attention_decode.cu is for the host to find out. Reference: executor.cpu.Attention.
@@ -70,23 +71,24 @@ template <int D>
 struct Shared {
     static constexpr int COLUMNS_BYTES = TILE_KEYS * ROW_BYTES; // 64 elements of each row
     static constexpr int TILE_BYTES = D / 64 * COLUMNS_BYTES;
+    static constexpr int QUERY_BYTES = TILE_BYTES - COLUMNS_BYTES; // without the first 64 elements
 
     unsigned char* all;
 
     __device__ __forceinline__ unsigned char* queries(int group) const {
-        return all + group * TILE_BYTES;
+        return all + group * QUERY_BYTES;
     }
 
     __device__ __forceinline__ unsigned char* keys(int stage) const {
-        return all + (GROUPS + stage) * TILE_BYTES;
+        return all + GROUPS * QUERY_BYTES + stage * TILE_BYTES;
     }
 
     __device__ __forceinline__ unsigned char* values(int stage) const {
-        return all + (GROUPS + STAGES + stage) * TILE_BYTES;
+        return keys(STAGES + stage);
     }
 
     __device__ __forceinline__ u64* flags() const {
-        return reinterpret_cast<u64*>(all + (GROUPS + 2 * STAGES) * TILE_BYTES);
+        return reinterpret_cast<u64*>(keys(2 * STAGES));
     }
 
     /** Byte offset of a piece of 8 elements. */
@@ -206,23 +208,31 @@ template <class T, int D>
 struct Attending {
     Shared<D> shared;
     int group;
+    u32 first_queries[4][4]; // the first 64 elements
     float scores[TILE_KEYS / 8][4];
     u32 weights[TILE_KEYS / 16][4];
     Rows<D> total, chunk;
 
-    __device__ __forceinline__ void load_queries(const T* queries, const Part& part) {
-        int first = part.first_pair + group * GROUP_PAIRS;
-        for (int i = threadIdx.x % GROUP_THREADS; i < GROUP_PAIRS * D / 8; i += GROUP_THREADS) {
-            int row = i / (D / 8);
-            int piece = i % (D / 8);
-            copy_async_16(shared.queries(group) + Shared<D>::piece_at(row, piece),
-                          queries + part.at(first + row) * D + piece * 8, true);
+    __device__ __forceinline__ void load_queries(const T* queries, const Part& part, const RowPair& rows) {
+        if constexpr (D > 64) {
+            constexpr int PIECES = D / 8 - 8; // of a row, in shared memory
+            int first = part.first_pair + group * GROUP_PAIRS;
+            for (int i = threadIdx.x % GROUP_THREADS; i < GROUP_PAIRS * PIECES; i += GROUP_THREADS) {
+                int row = i / PIECES;
+                int piece = i % PIECES;
+                copy_async_16(shared.queries(group) + Shared<D>::piece_at(row, piece),
+                              queries + part.at(first + row) * D + 64 + piece * 8, true);
+            }
+            commit_copies();
         }
-        commit_copies();
-        wait_for_copies<0>();
-        show_written();
-        arrive(shared.flags() + QUERIES_THERE + group);
-        wait_for_phase(shared.flags() + QUERIES_THERE + group, 0);
+        ::load_queries<T, 64>(
+            first_queries, queries + part.at(rows.pair[0]) * D, queries + part.at(rows.pair[1]) * D);
+        if constexpr (D > 64) {
+            wait_for_copies<0>();
+            show_written();
+            arrive(shared.flags() + QUERIES_THERE + group);
+            wait_for_phase(shared.flags() + QUERIES_THERE + group, 0);
+        }
     }
 
     /** Begins the products of queries and keys of the stage, once the keys are there. */
@@ -231,10 +241,14 @@ struct Attending {
         auto& sums = reinterpret_cast<float(&)[TILE_KEYS / 2]>(scores);
         begin_products();
 #pragma unroll
-        for (int i = 0; i < D / 16; i++) {
-            int columns = i / 4 * Shared<D>::COLUMNS_BYTES;
-            multiply_tiles<T, TILE_KEYS>(sums, describe_tile(shared.queries(group) + columns) + i % 4 * 2,
-                                         describe_tile(shared.keys(place.stage) + columns) + i % 4 * 2, i > 0);
+        for (int i = 0; i < 4; i++) {
+            u64 keys = describe_tile(shared.keys(place.stage)) + i * 2;
+            multiply_by_tile<T, TILE_KEYS, false>(sums, first_queries[i], keys, i > 0);
+        }
+#pragma unroll
+        for (int i = 4; i < D / 16; i++) {
+            u64 keys = describe_tile(shared.keys(place.stage) + i / 4 * Shared<D>::COLUMNS_BYTES) + i % 4 * 2;
+            multiply_tiles<T, TILE_KEYS>(sums, describe_tile(shared.queries(group)) + i % 4 * 2, keys, 1);
         }
         commit_products();
     }
@@ -247,7 +261,7 @@ struct Attending {
         begin_products();
 #pragma unroll
         for (int i = 0; i < TILE_KEYS / 16; i++) {
-            multiply_by_transposed<T, D>(sums, weights[i], values + i * (16 * ROW_BYTES >> 4));
+            multiply_by_tile<T, D, true>(sums, weights[i], values + i * (16 * ROW_BYTES >> 4), 1);
         }
         commit_products();
     }
@@ -289,13 +303,13 @@ struct Attending {
             pass(visible.tiles, place);
             return;
         }
-        load_queries(queries, part);
+        int warp_pair = first_pair + threadIdx.x % GROUP_THREADS / WARP * 16;
+        RowPair rows(part, warp_pair + threadIdx.x % WARP / 4);
+        load_queries(queries, part, rows);
         int begin = part.first_key(first_pair, window) / TILE_KEYS - visible.first_tile;
         int end = part.position(first_pair + GROUP_PAIRS - 1) / TILE_KEYS + 1 - visible.first_tile;
-        int warp_pair = first_pair + threadIdx.x % GROUP_THREADS / WARP * 16;
         int all_from = window > 0 ? part.position(warp_pair + 15) - window + 1 : 0; // what all rows of the warp see
         int all_to = part.position(warp_pair) + 1;
-        RowPair rows(part, warp_pair + threadIdx.x % WARP / 4);
         total.reset();
         chunk.reset();
         pass(begin, place);
