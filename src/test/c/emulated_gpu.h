@@ -61,9 +61,9 @@ constexpr unsigned char POISON = 0xFF;
 
 enum State { READY, AT_BLOCK, AT_WARP, AT_FLAG, ENDED };
 struct Copy { void* to; const void* from; int bytes, size, group; };
-/** What computes a lane's part of a product: from two tiles, or from the registers of its quad of lanes and a tile. */
-typedef void (*ComputeProduct)(
-    void* sums, const unsigned* const* quad, unsigned long long a, unsigned long long b, int add, int thread);
+/** What computes a warp's part of a product: from two tiles, or from registers of all lanes and a tile. */
+typedef void (*ComputeProduct)(void* const* sums, const unsigned* const* registers, unsigned long long a,
+                               unsigned long long b, int add, int warp);
 struct Product {
     ComputeProduct compute;
     void* sums;

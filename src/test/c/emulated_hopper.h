@@ -177,14 +177,14 @@ inline void computeProducts(int first, int pending) {
         }
     }
     for (size_t i = 0; i < count; i++) {
-        for (int thread = first; thread < first + WARP; thread++) {
-            const unsigned* quad[4];
-            for (int t = 0; t < 4; t++) {
-                quad[t] = fibers[thread / 4 * 4 + t].products[i].registers;
-            }
-            const Product& p = fibers[thread].products[i];
-            p.compute(p.sums, quad, p.a, p.b, p.add, thread);
+        void* sums[WARP];
+        const unsigned* registers[WARP];
+        for (int lane = 0; lane < WARP; lane++) {
+            sums[lane] = fibers[first + lane].products[i].sums;
+            registers[lane] = fibers[first + lane].products[i].registers;
         }
+        const Product& p = ofFirst[i];
+        p.compute(sums, registers, p.a, p.b, p.add, first / WARP);
     }
     for (int thread = first; thread < first + WARP; thread++) {
         auto& products = fibers[thread].products;

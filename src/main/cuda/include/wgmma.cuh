@@ -106,52 +106,67 @@ template <class T, int COLUMNS, bool transposed>
 __device__ __forceinline__ void multiply_by_tile(float (&d)[COLUMNS / 2], const u32 (&a)[4], u64 b, int add);
 
 #ifdef SLUICE_EMULATED
-template <class T, int DEPTH>
-inline typename T::Sum emulated_add_products(typename T::Sum before, const T (&left)[DEPTH], const T (&right)[DEPTH]) {
-    typename T::Sum sum = 0;
-    for (int k = 0; k < DEPTH; k++) {
-        if (emulated::addsInHalves && k == DEPTH / 2) {
-            before += sum;
-            sum = 0;
+/** A warp's part of a product: its 16 rows of A, all columns of B, and the sums of all lanes. */
+template <class T, int COLUMNS, class ReadRow, class ReadColumn>
+inline void emulated_wgmma(void* const* sums, int add, ReadRow read_row, ReadColumn read_column) {
+    constexpr int DEPTH = 32 / sizeof(T);
+    typename T::Sum left[16][DEPTH];
+    for (int row = 0; row < 16; row++) {
+        T elements[DEPTH];
+        read_row(elements, row);
+        for (int k = 0; k < DEPTH; k++) {
+            left[row][k] = to_sum(elements[k]);
         }
-        sum += to_sum(left[k]) * to_sum(right[k]);
     }
-    return as_kept(T(), before + sum);
+    for (int column = 0; column < COLUMNS; column++) {
+        T elements[DEPTH];
+        read_column(elements, column);
+        typename T::Sum right[DEPTH];
+        for (int k = 0; k < DEPTH; k++) {
+            right[k] = to_sum(elements[k]);
+        }
+        for (int row = 0; row < 16; row++) {
+            auto* lane = static_cast<typename T::Sum*>(sums[row % 8 * 4 + column % 8 / 2]);
+            auto& d = lane[column / 8 * 4 + row / 8 * 2 + column % 2];
+            typename T::Sum before = add ? d : 0;
+            typename T::Sum sum = 0;
+            for (int k = 0; k < DEPTH; k++) {
+                if (emulated::addsInHalves && k == DEPTH / 2) {
+                    before += sum;
+                    sum = 0;
+                }
+                sum += left[row][k] * right[k];
+            }
+            d = as_kept(T(), before + sum);
+        }
+    }
 }
 
 template <class T, int COLUMNS>
-inline void emulated_wgmma(void* sums, const u32* const*, u64 a, u64 b, int add, int thread) {
-    constexpr int DEPTH = 32 / sizeof(T);
-    auto* d = static_cast<typename T::Sum*>(sums);
-    for (int i = 0; i < COLUMNS / 2; i++) {
-        T left[DEPTH], right[DEPTH];
-        emulated::readTile(left, a, thread % 128 / 32 * 16 + thread % 32 / 4 + i / 2 % 2 * 8);
-        emulated::readTile(right, b, i / 4 * 8 + thread % 4 * 2 + i % 2);
-        d[i] = emulated_add_products<T>(add ? d[i] : 0, left, right);
-    }
+inline void emulated_wgmma_tiles(void* const* sums, const u32* const*, u64 a, u64 b, int add, int warp) {
+    emulated_wgmma<T, COLUMNS>(
+        sums, add, [=](T* elements, int row) { emulated::readTile(elements, a, warp % 4 * 16 + row); },
+        [=](T* elements, int column) { emulated::readTile(elements, b, column); });
+}
+
+template <class T, int COLUMNS, bool transposed>
+inline void emulated_wgmma_registers(void* const* sums, const u32* const* registers, u64, u64 b, int add, int) {
+    emulated_wgmma<T, COLUMNS>(
+        sums, add,
+        [=](T* elements, int row) {
+            for (int k = 0; k < 16; k += 2) {
+                memcpy(elements + k, registers[row % 8 * 4 + k % 8 / 2] + k / 8 * 2 + row / 8, 4);
+            }
+        },
+        [=](T* elements, int column) {
+            (transposed ? emulated::readTransposed : emulated::readTile)(elements, b, column);
+        });
 }
 
 template <class T, int COLUMNS>
 inline void multiply_tiles(typename T::Sum (&d)[COLUMNS / 2], u64 a, u64 b, int add) {
     __syncwarp();
-    emulated::beginProduct(emulated_wgmma<T, COLUMNS>, d, nullptr, a, b, add);
-}
-
-/** @param quad registers of the four lanes that hold this lane's two rows of A */
-template <class T, int COLUMNS, bool transposed>
-inline void emulated_wgmma_registers(void* sums, const u32* const* quad, u64, u64 b, int add, int thread) {
-    auto* d = static_cast<float*>(sums);
-    T left[2][16];
-    for (int t = 0; t < 4; t++) {
-        for (int i = 0; i < 4; i++) {
-            memcpy(&left[i % 2][i / 2 * 8 + 2 * t], quad[t] + i, 4);
-        }
-    }
-    for (int i = 0; i < COLUMNS / 2; i++) {
-        T right[16];
-        (transposed ? emulated::readTransposed : emulated::readTile)(right, b, i / 4 * 8 + thread % 4 * 2 + i % 2);
-        d[i] = emulated_add_products<T>(add ? d[i] : 0, left[i / 2 % 2], right);
-    }
+    emulated::beginProduct(emulated_wgmma_tiles<T, COLUMNS>, d, nullptr, a, b, add);
 }
 
 template <class T, int COLUMNS, bool transposed>

@@ -139,7 +139,8 @@ public final class CudaExecutor implements ModelExecutor {
         new WeightUpload(stream, weights, type, new SystemClock()).run(table);
         uploadFrequencies(model);
         MatrixProducts products = new MatrixProducts(kernels, stream, host);
-        forward = new CudaForward(model, placed, kernels, memory, stream, products, host, arena, blockSize);
+        PrefillKernel prefill = new AttentionChoice(kernels, stream, type, model.headDim()).run();
+        forward = new CudaForward(model, placed, kernels, memory, stream, products, host, arena, layout, prefill);
         cublas = cublasLibrary == null ? null : CublasLt.openIfUsable(cublasLibrary, stream);
         if (settings.measureProducts()) {
             new ProductTuning(products, stream, type, cublas).run(forward.uses());

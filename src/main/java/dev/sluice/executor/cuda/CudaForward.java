@@ -1,5 +1,6 @@
 package dev.sluice.executor.cuda;
 
+import dev.sluice.kv.KvLayout;
 import dev.sluice.model.ModelSpec;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -34,7 +35,11 @@ final class CudaForward {
     private final long arena;
     private final int blockSize;
 
-    /** @param arena address of the key/value memory */
+    /**
+     * @param arena address of the key/value memory
+     * @param layout its blocks
+     * @param prefill the kernel for prefill attention
+     */
     CudaForward(
             ModelSpec spec,
             CudaWeights weights,
@@ -44,24 +49,27 @@ final class CudaForward {
             MatrixProducts products,
             Arena host,
             long arena,
-            int blockSize) {
+            KvLayout layout,
+            PrefillKernel prefill) {
         this.spec = spec;
         this.weights = weights;
         this.kernels = kernels;
         this.memory = memory;
         this.stream = stream;
         this.arena = arena;
-        this.blockSize = blockSize;
+        blockSize = layout.blockSize();
         attention = new CudaAttention(
                 CudaShapes.attention(spec, blockSize),
                 new CudaAttention.Operands(
                         memory.attended.half(),
                         memory.queries,
                         arena,
+                        layout.blockCount(),
                         memory.partial,
                         memory.stats,
                         memory.partialPlaces),
                 kernels,
+                prefill,
                 stream,
                 host);
         arguments = new KernelArguments(host);

@@ -78,6 +78,24 @@ final class EmulatedGpu {
         return LIBRARY;
     }
 
+    /** From now on products of four warps add up their 16 in two steps, and products of one warp in one. */
+    static void addInHalves(boolean value) {
+        if (LIBRARY == null) {
+            return;
+        }
+        MethodHandle handle = Linker.nativeLinker()
+                .downcallHandle(
+                        SymbolLookup.libraryLookup(LIBRARY, Arena.global())
+                                .find("emulated_adds_in_halves")
+                                .orElseThrow(),
+                        FunctionDescriptor.ofVoid(JAVA_INT));
+        try {
+            handle.invokeExact(value ? 1 : 0);
+        } catch (Throwable e) {
+            throw CudaErrors.unexpected(e);
+        }
+    }
+
     private static @Nullable Path compile() {
         Path library = Path.of("target", "libemulatedkernels.so").toAbsolutePath();
         try {
