@@ -7,6 +7,7 @@
 #include "attention_prefill.cuh"
 #include "gemm_scaled.cuh"
 #include "gemm_wgmma.cuh"
+#include "prefill_ring.cuh"
 #include "quantise.cuh"
 #include "ranking.cuh"
 #include <utility>
