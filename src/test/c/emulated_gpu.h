@@ -59,7 +59,7 @@ constexpr int MAX_THREADS = 1024, WARP = 32;
 constexpr size_t STACK = 128 << 10, SHARED_MAX = 256 << 10, GUARD = 4 << 10;
 constexpr unsigned char POISON = 0xFF;
 
-enum State { READY, AT_BLOCK, AT_WARP, AT_FLAG, ENDED };
+enum State { READY, AT_BLOCK, AT_WARP, AT_FLAG, AT_PRODUCTS, ENDED, STATES };
 struct Copy { void* to; const void* from; int bytes, size, group; };
 /** What computes a warp's part of a product: from two tiles, or from registers of all lanes and a tile. */
 typedef void (*ComputeProduct)(void* const* sums, const unsigned* const* registers, unsigned long long a,
@@ -199,9 +199,24 @@ inline void runWarp(int first) {
     }
 }
 
+/** Products take their time: those of one warp are done when no other warp comes any further without them. */
+inline void finishProducts() {
+    int all = (threads + WARP - 1) / WARP;
+    bool found = false;
+    for (int i = 0; i < all && !found; i++) {
+        int first = inTurn(i, all) * WARP;
+        for (int thread = first; thread < first + WARP; thread++) {
+            if (fibers[thread].state == AT_PRODUCTS) {
+                fibers[thread].state = READY;
+                found = true;
+            }
+        }
+    }
+}
+
 /** Lets waiting threads pass their barrier if all have come; false if the block is done or stuck. */
 inline bool release() {
-    int counts[5] = {0, 0, 0, 0, 0};
+    int counts[STATES] = {};
     int line = 0;
     for (int i = 0; i < threads; i++) {
         if (canRun(fibers[i])) {
@@ -214,6 +229,10 @@ inline bool release() {
             }
             line = fibers[i].line;
         }
+    }
+    if (counts[AT_PRODUCTS] > 0) {
+        finishProducts();
+        return true;
     }
     if (counts[AT_BLOCK] == threads) {
         for (int i = 0; i < threads; i++) {

@@ -2,8 +2,9 @@
  * What sm_90 adds, for the GPU of emulated_gpu.h: flags with phases, the copy engine, and products of four warps.
  *
  * Boxes arrive as late as they may: their target is poisoned when the copy begins, and filled when somebody waits for its
- * flag. Products read their tiles and registers as late as they may: when they are waited for. So a stage that is filled again
- * too early, or read too early, shows in the results; so do registers. The words of a map are those of fake_cuda.c.
+ * flag. Products read their tiles and registers as late as they may: when they are waited for and no other warp comes any
+ * further. So a stage that is filled again too early, or read too early, shows in the results; so do registers. The words of a
+ * map are those of fake_cuda.c.
  */
 #pragma once
 
@@ -193,6 +194,10 @@ inline void computeProducts(int first, int pending) {
 }
 
 inline void waitForProducts(int pending, int line) {
+    const Fiber& f = fibers[current];
+    if (!f.products.empty() && f.products.front().group < f.committedProducts - pending) {
+        wait(AT_PRODUCTS, line);
+    }
     meet(line, nullptr, [=](void**, int) { computeProducts(current / WARP * WARP, pending); });
 }
 

@@ -30,18 +30,27 @@ __device__ __forceinline__ void load_block_queries(T* to, const T* queries, cons
     }
 }
 
+/** Four lanes each look up where 16 of the keys lie: a block of keys and values holds a multiple of 16. */
 template <class T, int D>
 __device__ __forceinline__ void load_tile(
     T* tile, const T* arena, const int* table, int key, int first, int end, KvShape shape) {
-    for (int i = threadIdx.x; i < TILE_KEYS * D / 8; i += THREADS) {
-        int row = i / (D / 8);
-        int piece = i % (D / 8);
-        int at = key + row;
-        bool visible = at >= first && at < end; // other places may never have been written: zeros
-        int block = visible ? __ldg(table + at / shape.block_size) : 0;
-        const T* from = arena + block * shape.block_elements() + at % shape.block_size * D + piece * 8;
-        copy_async_16(tile + piece_at<D>(row, piece), from, visible);
-        copy_async_16(tile + TILE_KEYS * D + piece_at<D>(row, piece), from + shape.key_to_value(), visible);
+    constexpr int PIECES = D / 8; // of a row
+    constexpr int ROWS = THREADS / PIECES; // at a time
+    int looked_up = key + threadIdx.x % 4 * 16;
+    i64 place = 0;
+    if (looked_up < end && looked_up + 16 > first) {
+        place = __ldg(table + looked_up / shape.block_size) * shape.block_elements() + looked_up % shape.block_size * D;
+    }
+#pragma unroll
+    for (int i = 0; i < (TILE_KEYS + ROWS - 1) / ROWS; i++) {
+        int row = threadIdx.x / PIECES + i * ROWS;
+        int piece = threadIdx.x % PIECES;
+        const T* from = arena + __shfl_sync(ALL_LANES, place, row / 16 % 4) + row % 16 * D + piece * 8;
+        if (ROWS <= TILE_KEYS || row < TILE_KEYS) {
+            bool visible = key + row >= first && key + row < end; // other places may never have been written: zeros
+            copy_async_16(tile + piece_at<D>(row, piece), from, visible);
+            copy_async_16(tile + TILE_KEYS * D + piece_at<D>(row, piece), from + shape.key_to_value(), visible);
+        }
     }
 }
 

@@ -80,8 +80,9 @@ public final class ModelFixturesWeights {
             long[] shape = tensor.shape().clone();
             shape[wide] = shape[wide] / before * WIDE;
             Stored wider = Stored.zeros("BF16", Short.BYTES, shape);
-            ShortBuffer elements =
-                    ByteBuffer.wrap(wider.bytes()).order(ByteOrder.LITTLE_ENDIAN).asShortBuffer();
+            ShortBuffer elements = ByteBuffer.wrap(wider.bytes())
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .asShortBuffer();
             while (elements.hasRemaining()) {
                 elements.put((short) (Float.floatToIntBits((float) random.nextGaussian() / 4) >>> 16));
             }

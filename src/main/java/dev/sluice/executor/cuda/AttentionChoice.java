@@ -87,7 +87,12 @@ final class AttentionChoice {
                 passNumbers.setAtIndex(ValueLayout.JAVA_INT, i, BLOCKS - 1 - i);
             }
             MemorySegment.copy(
-                    new int[] {0, ROWS, LENGTH}, 0, passNumbers, ValueLayout.JAVA_INT, (long) Integer.BYTES * BLOCKS, 3);
+                    new int[] {0, ROWS, LENGTH},
+                    0,
+                    passNumbers,
+                    ValueLayout.JAVA_INT,
+                    (long) Integer.BYTES * BLOCKS,
+                    3);
             stream.toDevice(queryNumbers, queries.address());
             stream.toDevice(arenaNumbers, arena.address());
             stream.toDevice(passNumbers, numbers.address());

@@ -59,12 +59,7 @@ final class CudaAttention {
 
     /** @param prefill one of the kernels for it */
     CudaAttention(
-            Shape shape,
-            Operands operands,
-            CudaKernels kernels,
-            PrefillKernel prefill,
-            CudaStream stream,
-            Arena host) {
+            Shape shape, Operands operands, CudaKernels kernels, PrefillKernel prefill, CudaStream stream, Arena host) {
         this.shape = shape;
         this.operands = operands;
         this.kernels = kernels;

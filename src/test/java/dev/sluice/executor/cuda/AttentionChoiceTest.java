@@ -44,7 +44,10 @@ class AttentionChoiceTest {
         try (CudaContext context = gpu.context()) {
             CudaKernels kernels = new CudaKernels(context, gpu.images(), type, headDim, ElementFormat.HALF);
             CudaStream stream = CudaStream.create(context, 0);
-            return new AttentionChoice(kernels, stream, type, headDim).run().function().name();
+            return new AttentionChoice(kernels, stream, type, headDim)
+                    .run()
+                    .function()
+                    .name();
         } finally {
             assertThat(cuda.live()).as("what was taken from the device").isZero();
         }
@@ -83,8 +86,7 @@ class AttentionChoiceTest {
     void theStartGoesOnAndBlocksKeepTheirFormat(boolean otherwise, @TempDir Path scratch) {
         EmulatedGpu.addInHalves(otherwise);
         CudaSettings settings = new CudaSettings(0, 64, 64, 2, 16, 8, 0.9, QuantizationChoice.NONE);
-        try (GoldenModel golden =
-                        GoldenModel.open("llama-rope-llama3", scratch, ModelFixturesWeights::widenHeadsTo64);
+        try (GoldenModel golden = GoldenModel.open("llama-rope-llama3", scratch, ModelFixturesWeights::widenHeadsTo64);
                 CudaExecutor executor = gpu.open(golden.model(), settings)) {
             assertThat(executor.spec().blockFormat()).isEqualTo("cuda-bf16-wgmma-2");
             cuda.clearLog();
