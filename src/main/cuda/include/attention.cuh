@@ -7,6 +7,8 @@
  *   - keys are cut into chunks of 256 at absolute multiples of 256, chunks into tiles of 64, tiles into products of 16;
  *   - one warp visits the tiles of a chunk in ascending order, and keeps a largest score, a sum and sums of values;
  *   - finished chunks are blended in ascending order, one by one, each into the blend of all before it.
+ * Only paged_attention_prefill_wgmma.cu has its products from another instruction, and from four warps for 64 rows: the host
+ * uses it where it has seen that they give the same bits.
  * A tile or chunk of which a row sees nothing does not change its bits, so it may be visited or left out; as long as all
  * values are finite, since prefill multiplies those behind a row by 0. Blends are not associative: decode, which computes
  * chunks in parallel, keeps a partial result of each. That bounds its workspace by context / 256 for a row; a coarser

@@ -4,12 +4,12 @@
  *   arena_map     map of arena as a matrix [blocks * layers * 2 * kv_heads * block_size, D]  T, boxes of 64 elements and 16 rows
  *   block_size    a multiple of 16, so that a box never leaves a block; the other arguments as there
  *
- * A block takes 128 pairs (position, query head of one kv head), as there: four warps for each 64 of them, which hold the
- * sums of the chunk and of all chunks before in registers. So they do the first 64 elements of each query, for which shared
- * memory is read less; the others, for which there is no room, lie there. One warp lets the copy engine
- * fill a ring of stages of 64 keys, in boxes of 16; only boxes with a visible key travel. Keys and values have flags of their
- * own, so that scores are computed before the values are there. While the products of a tile's weights and values run, the
- * scores of the next tile become weights.
+ * A block takes 128 pairs (position, query head of one kv head), as there: four warps for each 64 of them. They hold the sums
+ * of the chunk and of all chunks before in registers, and the first 64 elements of each query, so that shared memory is read
+ * less; there is no room for the others, which lie in shared memory. One warp more lets the copy engine fill a ring of stages
+ * of 64 keys, in boxes of 16; only boxes with a visible key travel. Keys and values have flags of their own, so that scores
+ * are computed before the values are there. While the products of a tile's weights and values run, the scores of the next
+ * tile become weights.
  *
  * Keys outside of those that the block sees may never have been written and hold anything. Their scores are masked. Their
  * weights are then 0, but 0 times NaN is NaN, so the filling warp overwrites these rows of values with zeros, once they have

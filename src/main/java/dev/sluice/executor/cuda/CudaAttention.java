@@ -4,7 +4,10 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
-/** Launches attention over paged keys and values: paged_attention_decode.cu and paged_attention_prefill.cu say what it is. */
+/**
+ * Launches attention over paged keys and values: paged_attention_decode.cu, paged_attention_prefill.cu and
+ * paged_attention_prefill_wgmma.cu say what it is.
+ */
 final class CudaAttention {
 
     /**
@@ -24,7 +27,7 @@ final class CudaAttention {
             return (long) heads * headDim * Short.BYTES;
         }
 
-        /** Rows of all heads, keys and values, of a block of positions: as many as it has elements over those of a head. */
+        /** Rows of one head's keys, or values, in a block of positions: those of all layers and heads. */
         long rowsOfBlock() {
             return 2L * layers * kvHeads * blockSize;
         }

@@ -13,8 +13,9 @@
  *   <li>matrix products: {@code MatrixProducts} of {@code DeviceMatrix} operands, by a {@code ProductKernel} that
  *       {@code ProductTuning} has chosen
  *   <li>a step: {@code CudaExecutor} cuts a plan into passes ({@code CudaPass}, {@code PassLayout}), {@code CudaForward} takes
- *       them through the layers ({@code ProductInputs}, {@code CudaAttention}), eagerly or from {@code DecodeGraphs}, and
- *       {@code CudaSampler} chooses tokens ({@code SampleBatch}, {@code TokenHistory}); {@code CudaStep} is what is under way
+ *       them through the layers ({@code ProductInputs}, {@code CudaAttention} with the {@code PrefillKernel} of
+ *       {@code AttentionChoice}), eagerly or from {@code DecodeGraphs}, and {@code CudaSampler} chooses tokens
+ *       ({@code SampleBatch}, {@code TokenHistory}); {@code CudaStep} is what is under way
  *   <li>offload: {@code CudaTransfers} copies blocks on streams of its own, {@code PageSeals} checks them
  * </ol>
  */

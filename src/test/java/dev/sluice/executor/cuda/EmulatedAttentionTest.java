@@ -281,9 +281,22 @@ class EmulatedAttentionTest {
             String name = "paged_attention_prefill_wgmma";
             Numbers other = Numbers.poisoned(s.format, queries.count);
             prefill(name, cache, 384, 1280 * s.dim - 16_224, other, queries, map, starts, lengths);
-            assertThat(other.matches(0, out, 0, out.count)).as(name).isTrue();
+            compare(name, other, out);
         }
         return out;
+    }
+
+    /** A real GPU may add up otherwise; the executor then does without this kernel. */
+    private static void compare(String kernel, Numbers other, Numbers out) {
+        boolean same = other.matches(0, out, 0, out.count);
+        if (!TestGpu.isReal()) {
+            assertThat(same).as(kernel).isTrue();
+        } else if (!same) {
+            System.out.println(kernel + " has other bits than paged_attention_prefill on this GPU");
+            double[] expected = new double[out.count];
+            Arrays.setAll(expected, out::get);
+            other.assertClose(expected, 2 * error(out.format));
+        }
     }
 
     private void prefill(
