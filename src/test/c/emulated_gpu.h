@@ -90,6 +90,7 @@ inline Warp warps[MAX_THREADS / WARP];
 inline jmp_buf scheduler;
 inline ucontext_t home;
 inline int current, threads, launches, inOrder;
+inline bool early; // whether products are computed when they begin, in this block
 inline char message[512];
 inline void (*body)(void*);
 inline void* bodyArgument;
@@ -277,6 +278,7 @@ inline void runBlock(size_t sharedBytes) {
         warps[i / WARP].count = 0;
     }
     forgetBoxes();
+    early = !early;
     do {
         int all = (threads + WARP - 1) / WARP;
         for (int i = 0; i < all; i++) {

@@ -2,9 +2,9 @@
  * What sm_90 adds, for the GPU of emulated_gpu.h: flags with phases, the copy engine, and products of four warps.
  *
  * Boxes arrive as late as they may: their target is poisoned when the copy begins, and filled when somebody waits for its
- * flag. Products read their tiles and registers as late as they may: when they are waited for and no other warp comes any
- * further. So a stage that is filled again too early, or read too early, shows in the results; so do registers. The words of a
- * map are those of fake_cuda.c.
+ * flag. Products read their tiles and registers as early as they may, when they begin, in every other block; in the others as
+ * late, when they are waited for and no other warp comes any further. So a stage that is filled again too early, or read too
+ * early, shows in the results; so do registers. The words of a map are those of fake_cuda.c.
  */
 #pragma once
 
@@ -157,14 +157,9 @@ inline void readTransposed(void* column16, unsigned long long tile, int column) 
 /** For tests: products of 16 bits, that is tensor cores that add up in two steps what is one step here. */
 inline bool addsInHalves;
 
-inline void beginProduct(ComputeProduct compute, void* sums, const unsigned* registers, unsigned long long a,
-                         unsigned long long b, int add) {
-    fibers[current].products.push_back({compute, sums, registers, a, b, add, fibers[current].committedProducts});
-}
-
 inline void commitProducts() { fibers[current].committedProducts++; }
 
-/** The products of a warp that are in groups before the last so many: all lanes', while all their registers are there. */
+/** The products of a warp that are in groups before the last so many, or -1: all. */
 inline void computeProducts(int first, int pending) {
     const auto& ofFirst = fibers[first].products;
     size_t count = 0;
@@ -190,6 +185,14 @@ inline void computeProducts(int first, int pending) {
     for (int thread = first; thread < first + WARP; thread++) {
         auto& products = fibers[thread].products;
         products.erase(products.begin(), products.begin() + count);
+    }
+}
+
+inline void beginProduct(ComputeProduct compute, void* sums, const unsigned* registers, unsigned long long a,
+                         unsigned long long b, int add) {
+    fibers[current].products.push_back({compute, sums, registers, a, b, add, fibers[current].committedProducts});
+    if (early) {
+        meet(__LINE__, nullptr, [](void**, int) { computeProducts(current / WARP * WARP, -1); });
     }
 }
 
