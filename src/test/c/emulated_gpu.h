@@ -59,7 +59,7 @@ constexpr int MAX_THREADS = 1024, WARP = 32;
 constexpr size_t STACK = 128 << 10, SHARED_MAX = 256 << 10, GUARD = 4 << 10;
 constexpr unsigned char POISON = 0xFF;
 
-enum State { READY, AT_BLOCK, AT_WARP, AT_FLAG, AT_PRODUCTS, ENDED, STATES };
+enum State { READY, AT_BLOCK, AT_WARP, AT_FLAG, PAUSED, ENDED, STATES };
 struct Copy { void* to; const void* from; int bytes, size, group; };
 /** What computes a warp's part of a product: from two tiles, or from registers of all lanes and a tile. */
 typedef void (*ComputeProduct)(void* const* sums, const unsigned* const* registers, unsigned long long a,
@@ -90,7 +90,7 @@ inline Warp warps[MAX_THREADS / WARP];
 inline jmp_buf scheduler;
 inline ucontext_t home;
 inline int current, threads, launches, inOrder;
-inline bool early; // whether products are computed when they begin, in this block
+inline bool early; // in this block products are computed when they begin, and nobody pauses who arrives at a flag
 inline char message[512];
 inline void (*body)(void*);
 inline void* bodyArgument;
@@ -200,14 +200,14 @@ inline void runWarp(int first) {
     }
 }
 
-/** Products take their time: those of one warp are done when no other warp comes any further without them. */
-inline void finishProducts() {
+/** Whoever pauses goes on when no other warp comes any further without it; one warp at a time. */
+inline void endPause() {
     int all = (threads + WARP - 1) / WARP;
     bool found = false;
     for (int i = 0; i < all && !found; i++) {
         int first = inTurn(i, all) * WARP;
         for (int thread = first; thread < first + WARP; thread++) {
-            if (fibers[thread].state == AT_PRODUCTS) {
+            if (fibers[thread].state == PAUSED) {
                 fibers[thread].state = READY;
                 found = true;
             }
@@ -231,8 +231,8 @@ inline bool release() {
             line = fibers[i].line;
         }
     }
-    if (counts[AT_PRODUCTS] > 0) {
-        finishProducts();
+    if (counts[PAUSED] > 0) {
+        endPause();
         return true;
     }
     if (counts[AT_BLOCK] == threads) {

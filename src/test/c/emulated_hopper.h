@@ -4,7 +4,8 @@
  * Boxes arrive as late as they may: their target is poisoned when the copy begins, and filled when somebody waits for its
  * flag. Products read their tiles and registers as early as they may, when they begin, in every other block; in the others as
  * late, when they are waited for and no other warp comes any further. So a stage that is filled again too early, or read too
- * early, shows in the results; so do registers. The words of a map are those of fake_cuda.c.
+ * early, shows in the results; so do registers. In these others a thread that arrives at a flag goes on no sooner than that: so
+ * it shows if it arrives before all is done that it stands for. The words of a map are those of fake_cuda.c.
  */
 #pragma once
 
@@ -61,6 +62,9 @@ inline void arrive(unsigned long long* flag) {
     }
     f->pending--;
     endPhase(f);
+    if (!early) {
+        wait(PAUSED, 0);
+    }
 }
 
 inline void arriveBox(const Box& box) {
@@ -199,7 +203,7 @@ inline void beginProduct(ComputeProduct compute, void* sums, const unsigned* reg
 inline void waitForProducts(int pending, int line) {
     const Fiber& f = fibers[current];
     if (!f.products.empty() && f.products.front().group < f.committedProducts - pending) {
-        wait(AT_PRODUCTS, line);
+        wait(PAUSED, line);
     }
     meet(line, nullptr, [=](void**, int) { computeProducts(current / WARP * WARP, pending); });
 }
