@@ -216,13 +216,13 @@ SLUICE_WGMMAS(Int8, "k32", "s32.s8.s8", SLUICE_R, "")
 SLUICE_WGMMAS(E4m3, "k32", "f32.e4m3.e4m3", SLUICE_F, ", 1, 1")
 
 // Behind the operands: A and B as they are, not negated; B transposed or not.
-#define SLUICE_WGMMA_REGISTERS(T, columns, registers, a_, b_, add_, how_, transposed, types)                               \
+#define SLUICE_WGMMA_REGISTERS(T, columns, registers, a_, b_, add_, how_, transposed, types)                           \
     template <>                                                                                                        \
     __device__ __forceinline__ void multiply_by_tile<T, columns, transposed>(                                          \
         float(&d)[columns / 2], const u32(&a)[4], u64 b, int add) {                                                    \
         asm volatile("{\n.reg .pred add;\nsetp.ne.b32 add, %" add_ ", 0;\n"                                            \
                      "wgmma.mma_async.sync.aligned.m64n" #columns "k16.f32." types " {" SLUICE_N##registers            \
-                     "}, {" a_ "}, %" b_ ", add, 1, 1, %" how_ ";\n}"                                              \
+                     "}, {" a_ "}, %" b_ ", add, 1, 1, %" how_ ";\n}"                                                  \
                      : SLUICE_D##registers(SLUICE_F, 0)                                                                \
                      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add), "n"(transposed));                 \
     }

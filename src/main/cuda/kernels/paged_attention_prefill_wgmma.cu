@@ -1,7 +1,7 @@
 /*
  * What paged_attention_prefill.cu computes, on the tensor cores of sm_90a, for heads of 64 and 128 elements.
  *
- *   arena_map     map of arena as a matrix [blocks * layers * 2 * kv_heads * block_size, D]  T, boxes of 64 elements and 16 rows
+ *   arena_map     map of arena as [blocks * layers * 2 * kv_heads * block_size, D]  T, boxes of 64 elements and 16 rows
  *   block_size    a multiple of 16, so that a box never leaves a block; the other arguments as there
  *
  * A block takes 128 pairs (position, query head of one kv head), as there: four warps for each 64 of them. They hold the sums
