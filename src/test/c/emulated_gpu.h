@@ -59,11 +59,15 @@ constexpr int MAX_THREADS = 1024, WARP = 32;
 constexpr size_t STACK = 128 << 10, SHARED_MAX = 256 << 10, GUARD = 4 << 10;
 constexpr unsigned char POISON = 0xFF;
 
-enum State { READY, AT_BLOCK, AT_WARP, AT_FLAG, ENDED };
+enum State { READY, AT_BLOCK, AT_WARP, AT_FLAG, PAUSED, ENDED, STATES };
 struct Copy { void* to; const void* from; int bytes, size, group; };
+/** What computes a warp's part of a product: from two tiles, or from registers of all lanes and a tile. */
+typedef void (*ComputeProduct)(void* const* sums, const unsigned* const* registers, unsigned long long a,
+                               unsigned long long b, int add, int warp);
 struct Product {
-    void (*compute)(void* sums, unsigned long long a, unsigned long long b, int add, int thread);
+    ComputeProduct compute;
     void* sums;
+    const unsigned* registers; // of A, or null
     unsigned long long a, b;
     int add, group;
 };
@@ -86,6 +90,7 @@ inline Warp warps[MAX_THREADS / WARP];
 inline jmp_buf scheduler;
 inline ucontext_t home;
 inline int current, threads, launches, inOrder;
+inline bool early; // in this block products are computed when they begin, and nobody pauses who arrives at a flag
 inline char message[512];
 inline void (*body)(void*);
 inline void* bodyArgument;
@@ -195,9 +200,24 @@ inline void runWarp(int first) {
     }
 }
 
+/** Whoever pauses goes on when no other warp comes any further without it; one warp at a time. */
+inline void endPause() {
+    int all = (threads + WARP - 1) / WARP;
+    bool found = false;
+    for (int i = 0; i < all && !found; i++) {
+        int first = inTurn(i, all) * WARP;
+        for (int thread = first; thread < first + WARP; thread++) {
+            if (fibers[thread].state == PAUSED) {
+                fibers[thread].state = READY;
+                found = true;
+            }
+        }
+    }
+}
+
 /** Lets waiting threads pass their barrier if all have come; false if the block is done or stuck. */
 inline bool release() {
-    int counts[5] = {0, 0, 0, 0, 0};
+    int counts[STATES] = {};
     int line = 0;
     for (int i = 0; i < threads; i++) {
         if (canRun(fibers[i])) {
@@ -210,6 +230,10 @@ inline bool release() {
             }
             line = fibers[i].line;
         }
+    }
+    if (counts[PAUSED] > 0) {
+        endPause();
+        return true;
     }
     if (counts[AT_BLOCK] == threads) {
         for (int i = 0; i < threads; i++) {
@@ -254,6 +278,7 @@ inline void runBlock(size_t sharedBytes) {
         warps[i / WARP].count = 0;
     }
     forgetBoxes();
+    early = !early;
     do {
         int all = (threads + WARP - 1) / WARP;
         for (int i = 0; i < all; i++) {

@@ -2,8 +2,10 @@
  * What sm_90 adds, for the GPU of emulated_gpu.h: flags with phases, the copy engine, and products of four warps.
  *
  * Boxes arrive as late as they may: their target is poisoned when the copy begins, and filled when somebody waits for its
- * flag. Products read their tiles as late as they may: when they are waited for. So a stage that is filled again too early, or
- * read too early, shows in the results. The words of a map are those of fake_cuda.c.
+ * flag. Products read their tiles and registers as early as they may, when they begin, in every other block; in the others as
+ * late, when they are waited for and no other warp comes any further. So a stage that is filled again too early, or read too
+ * early, shows in the results; so do registers. In these others a thread that arrives at a flag goes on no sooner than that: so
+ * it shows if it arrives before all is done that it stands for. The words of a map are those of fake_cuda.c.
  */
 #pragma once
 
@@ -60,6 +62,9 @@ inline void arrive(unsigned long long* flag) {
     }
     f->pending--;
     endPhase(f);
+    if (!early) {
+        wait(PAUSED, 0);
+    }
 }
 
 inline void arriveBox(const Box& box) {
@@ -131,24 +136,76 @@ inline void readTile(void* row32, unsigned long long tile, int row) {
     }
 }
 
-inline void beginProduct(void (*compute)(void*, unsigned long long, unsigned long long, int, int), void* sums,
-                         unsigned long long a, unsigned long long b, int add) {
-    fibers[current].products.push_back({compute, sums, a, b, add, fibers[current].committedProducts});
+/**
+ * A column's 16 k of a described tile of 16-bit elements whose rows are k; only with a swizzle of 128 bytes. In the words of
+ * the PTX manual: 8 k x 128 bytes repeat, 64 columns further at the leading, 8 k further at the stride byte offset.
+ */
+inline void readTransposed(void* column16, unsigned long long tile, int column) {
+    if (tile >> 62 != 1 || (tile >> 49 & 7) != 0) {
+        fail("a tile of another layout", 0);
+        return;
+    }
+    unsigned start = (tile & 0x3fff) << 4;
+    unsigned leading = (tile >> 16 & 0x3fff) << 4;
+    unsigned stride = (tile >> 32 & 0x3fff) << 4;
+    for (unsigned k = 0; k < 16; k++) {
+        unsigned at = start + column / 64 * leading + k / 8 * stride + k % 8 * 128 + column % 64 * 2;
+        if (at >= SHARED_MAX) {
+            fail("a tile that is not in dynamic shared memory", 0);
+            return;
+        }
+        memcpy(static_cast<char*>(column16) + 2 * k, swizzled(at), 2);
+    }
 }
+
+/** For tests: products of 16 bits, that is tensor cores that add up in two steps what is one step here. */
+inline bool addsInHalves;
 
 inline void commitProducts() { fibers[current].committedProducts++; }
 
-inline void waitForProducts(int pending) {
-    Fiber& f = fibers[current];
-    size_t kept = 0;
-    for (const Product& p : f.products) {
-        if (p.group < f.committedProducts - pending) {
-            p.compute(p.sums, p.a, p.b, p.add, current);
-        } else {
-            f.products[kept++] = p;
+/** The products of a warp that are in groups before the last so many, or -1: all. */
+inline void computeProducts(int first, int pending) {
+    const auto& ofFirst = fibers[first].products;
+    size_t count = 0;
+    while (count < ofFirst.size() && ofFirst[count].group < fibers[first].committedProducts - pending) {
+        count++;
+    }
+    for (int lane = 0; lane < WARP; lane++) {
+        if (fibers[first + lane].products.size() != ofFirst.size()) {
+            fail("lanes of a warp have begun different products", 0);
+            return;
         }
     }
-    f.products.resize(kept);
+    for (size_t i = 0; i < count; i++) {
+        void* sums[WARP];
+        const unsigned* registers[WARP];
+        for (int lane = 0; lane < WARP; lane++) {
+            sums[lane] = fibers[first + lane].products[i].sums;
+            registers[lane] = fibers[first + lane].products[i].registers;
+        }
+        const Product& p = ofFirst[i];
+        p.compute(sums, registers, p.a, p.b, p.add, first / WARP);
+    }
+    for (int thread = first; thread < first + WARP; thread++) {
+        auto& products = fibers[thread].products;
+        products.erase(products.begin(), products.begin() + count);
+    }
+}
+
+inline void beginProduct(ComputeProduct compute, void* sums, const unsigned* registers, unsigned long long a,
+                         unsigned long long b, int add) {
+    fibers[current].products.push_back({compute, sums, registers, a, b, add, fibers[current].committedProducts});
+    if (early) {
+        meet(__LINE__, nullptr, [](void**, int) { computeProducts(current / WARP * WARP, -1); });
+    }
+}
+
+inline void waitForProducts(int pending, int line) {
+    const Fiber& f = fibers[current];
+    if (!f.products.empty() && f.products.front().group < f.committedProducts - pending) {
+        wait(PAUSED, line);
+    }
+    meet(line, nullptr, [=](void**, int) { computeProducts(current / WARP * WARP, pending); });
 }
 
 } // namespace emulated

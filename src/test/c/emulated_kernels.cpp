@@ -4,9 +4,10 @@
  *
  *   g++ -O2 -std=c++17 -shared -fPIC -DSLUICE_EMULATED -Isrc/test/c -Isrc/main/cuda/include -Isrc/main/cuda/kernels ...
  */
-#include "attention.cuh"
+#include "attention_prefill.cuh"
 #include "gemm_scaled.cuh"
 #include "gemm_wgmma.cuh"
+#include "prefill_ring.cuh"
 #include "quantise.cuh"
 #include "ranking.cuh"
 #include <utility>
@@ -29,6 +30,10 @@ namespace decode_file {
 }
 namespace prefill_file {
 #include "paged_attention_prefill.cu"
+#undef PREFILL
+}
+namespace prefill_wgmma_file {
+#include "paged_attention_prefill_wgmma.cu"
 }
 namespace gemm_file {
 #include "gemm.cu"
@@ -148,6 +153,11 @@ static void with_missing_flag(int* out) {
     out[threadIdx.x] = 1;
 }
 
+/** From now on products of four warps round as if their 16 were added up in two steps; those of one warp do not. */
+extern "C" void emulated_adds_in_halves(int value) {
+    emulated::addsInHalves = value != 0;
+}
+
 /** Null if all went well, else what went wrong; null names no kernel: "no such kernel". */
 extern "C" const char* emulated_launch(
     const char* name, unsigned x, unsigned y, unsigned z, unsigned block, unsigned shared, void** arguments) {
@@ -170,6 +180,8 @@ extern "C" const char* emulated_launch(
     KERNEL(prefill_file, paged_attention_prefill_bf16_32)
     BOTH(prefill_file, paged_attention_prefill_, _64)
     BOTH(prefill_file, paged_attention_prefill_, _128)
+    BOTH(prefill_wgmma_file, paged_attention_prefill_wgmma_, _64)
+    BOTH(prefill_wgmma_file, paged_attention_prefill_wgmma_, _128)
     BOTH(gemm_file, gemm_64x64_, )
     BOTH(gemm_file, gemm_64x64_, _f32)
     BOTH(gemm_file, gemm_128x128_, )

@@ -321,7 +321,7 @@ int cuMemcpyBatchAsync_v2(uint64_t *targets, uint64_t *sources, size_t *sizes, s
 int cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *address, const uint64_t *sizes, const uint64_t *strides,
                            const uint32_t *box, const uint32_t *steps, int interleave, int swizzle, int promotion, int fill) {
     (void)promotion;
-    called("cuTensorMapEncodeTiled", "");
+    CALL("cuTensorMapEncodeTiled", "");
     uint64_t element = type == 0 ? 1 : 2;
     if (type > 1 || rank != 2 || (uintptr_t)map % 64 || (uintptr_t)address % 16 || !address || strides[0] % 16
         || strides[0] < sizes[0] * element || !sizes[0] || !sizes[1] || box[0] * element != 128 || box[1] < 1 || box[1] > 256

@@ -7,6 +7,8 @@
  *   - keys are cut into chunks of 256 at absolute multiples of 256, chunks into tiles of 64, tiles into products of 16;
  *   - one warp visits the tiles of a chunk in ascending order, and keeps a largest score, a sum and sums of values;
  *   - finished chunks are blended in ascending order, one by one, each into the blend of all before it.
+ * Only paged_attention_prefill_wgmma.cu has its products from another instruction, and from four warps for 64 rows: the host
+ * uses it where it has seen that they give the same bits.
  * A tile or chunk of which a row sees nothing does not change its bits, so it may be visited or left out; as long as all
  * values are finite, since prefill multiplies those behind a row by 0. Blends are not associative: decode, which computes
  * chunks in parallel, keeps a partial result of each. That bounds its workspace by context / 256 for a row; a coarser
@@ -143,14 +145,14 @@ __device__ __forceinline__ void mask(float (&scores)[TILE_KEYS / 8][4], const in
 }
 
 /**
- * Turns scores into weights 2^(factor * score - largest) and rescales what there is. The largest follows only when it is
- * left behind by more than a factor of 2^8: what counts is that weights do not overflow, and most tiles rescale nothing.
- * Each row decides for itself; rescaling by exactly 1 beside a neighbour that rescales keeps its bits.
+ * Turns scores into weights 2^(factor * score - largest), and says by what to rescale what there is. The largest follows only
+ * when it is left behind by more than a factor of 2^8: what counts is that weights do not overflow, and most tiles rescale
+ * nothing. Each row decides for itself; rescaling by exactly 1 beside a neighbour that rescales keeps its bits.
  */
 template <int HEAD_DIM>
-__device__ __forceinline__ void weigh(float (&scores)[TILE_KEYS / 8][4], Rows<HEAD_DIM>& rows, float factor) {
+__device__ __forceinline__ void weigh_scores(
+    float (&scores)[TILE_KEYS / 8][4], float (&rescale)[2], Rows<HEAD_DIM>& rows, float factor) {
     constexpr float SLACK = 8;
-    float rescale[2];
 #pragma unroll
     for (int row = 0; row < 2; row++) {
         float top = MINUS_INFINITY;
@@ -175,6 +177,10 @@ __device__ __forceinline__ void weigh(float (&scores)[TILE_KEYS / 8][4], Rows<HE
         }
         rows.sum[row] = __fmaf_rn(rows.sum[row], rescale[row], sum);
     }
+}
+
+template <int HEAD_DIM>
+__device__ __forceinline__ void rescale_values(Rows<HEAD_DIM>& rows, const float (&rescale)[2]) {
     if (__ballot_sync(ALL_LANES, rescale[0] != 1 || rescale[1] != 1) != 0) {
 #pragma unroll
         for (int i = 0; i < HEAD_DIM / 8; i++) {
@@ -186,7 +192,24 @@ __device__ __forceinline__ void weigh(float (&scores)[TILE_KEYS / 8][4], Rows<HE
     }
 }
 
-/** Adds the weighted values of so many keys; the weights, at most 2^8, are rounded to T. */
+/** Both, one after the other. */
+template <int HEAD_DIM>
+__device__ __forceinline__ void weigh(float (&scores)[TILE_KEYS / 8][4], Rows<HEAD_DIM>& rows, float factor) {
+    float rescale[2];
+    weigh_scores(scores, rescale, rows, factor);
+    rescale_values(rows, rescale);
+}
+
+/** The weights of 16 keys as an A fragment; at most 2^8, they are rounded to T. */
+template <class T>
+__device__ __forceinline__ void pack_weights(u32 (&w)[4], const float (*weights)[4]) {
+    w[0] = pack<T>(weights[0][0], weights[0][1]);
+    w[1] = pack<T>(weights[0][2], weights[0][3]);
+    w[2] = pack<T>(weights[1][0], weights[1][1]);
+    w[3] = pack<T>(weights[1][2], weights[1][3]);
+}
+
+/** Adds the weighted values of so many keys. */
 template <class T, int HEAD_DIM, int KEYS>
 __device__ __forceinline__ void add_values(Rows<HEAD_DIM>& rows, const float (*weights)[4], const T* values) {
     int lane = threadIdx.x % WARP;
@@ -194,9 +217,8 @@ __device__ __forceinline__ void add_values(Rows<HEAD_DIM>& rows, const float (*w
     int piece = lane / 16;
 #pragma unroll
     for (int n = 0; n < KEYS / 16; n++) {
-        u32 w[4] = {pack<T>(weights[2 * n][0], weights[2 * n][1]), pack<T>(weights[2 * n][2], weights[2 * n][3]),
-                    pack<T>(weights[2 * n + 1][0], weights[2 * n + 1][1]),
-                    pack<T>(weights[2 * n + 1][2], weights[2 * n + 1][3])};
+        u32 w[4];
+        pack_weights<T>(w, weights + 2 * n);
 #pragma unroll
         for (int i = 0; i < HEAD_DIM / 16; i++) {
             u32 v[4];

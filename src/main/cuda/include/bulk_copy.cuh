@@ -34,6 +34,13 @@ __device__ __forceinline__ void flags_are_ready() {
 #endif
 }
 
+/** Lets the tensor cores see what this thread has written to shared memory; before it arrives at a flag or a barrier. */
+__device__ __forceinline__ void show_written() {
+#ifndef SLUICE_EMULATED
+    asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+#endif
+}
+
 __device__ __forceinline__ void arrive(u64* flag) {
 #ifdef SLUICE_EMULATED
     emulated::arrive(flag);

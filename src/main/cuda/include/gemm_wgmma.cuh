@@ -1,6 +1,7 @@
 /* Matrix products by tiles of four warps: the body of gemm_wgmma.cu and of its quantised kin, which give the shapes. */
 #pragma once
 #include "gemm_step.cuh"
+#include "ring.cuh"
 #include "wgmma.cuh"
 
 constexpr int ROW_BYTES = 128; // of k, of a stage
@@ -21,19 +22,6 @@ struct TileOrder {
         int within = tile - stripe * STRIPE_TILES * across;
         row = stripe * STRIPE_TILES + within % height;
         column = within / height;
-    }
-};
-
-/** Which stage of the ring is next, and the parity of its phase. */
-struct RingPlace {
-    int stage = 0;
-    u32 parity = 0;
-
-    __device__ __forceinline__ void advance(int stages) {
-        if (++stage == stages) {
-            stage = 0;
-            parity ^= 1;
-        }
     }
 };
 

@@ -17,28 +17,9 @@
  * Grid (ceil(longest * heads / kv_heads / 128), kv_heads, sequences), block 256, shared 768 * D bytes.
  * Order of additions: attention.cuh. Reference: executor.cpu.Attention.
  */
-#include "attention.cuh"
+#include "attention_prefill.cuh"
 
-constexpr int PAIRS = 128;
 constexpr int THREADS = 256;
-
-/** A block's part of the new positions of one sequence. */
-struct Part {
-    int first_row;   // of the sequence
-    int context;     // its positions before that row
-    int group, heads;
-    int first_pair, last_pair;
-
-    __device__ __forceinline__ int position(int pair) const {
-        return context + min(pair, last_pair) / group;
-    }
-
-    /** Where queries and output of a pair lie; one behind the last is the last again. */
-    __device__ __forceinline__ i64 at(int pair) const {
-        int p = min(pair, last_pair);
-        return (first_row + p / group) * static_cast<i64>(heads) + blockIdx.y * group + p % group;
-    }
-};
 
 template <class T, int D>
 __device__ __forceinline__ void load_block_queries(T* to, const T* queries, const Part& part) {
@@ -49,45 +30,27 @@ __device__ __forceinline__ void load_block_queries(T* to, const T* queries, cons
     }
 }
 
+/** Four lanes each look up where 16 of the keys lie: a block of keys and values holds a multiple of 16. */
 template <class T, int D>
 __device__ __forceinline__ void load_tile(
     T* tile, const T* arena, const int* table, int key, int first, int end, KvShape shape) {
-    for (int i = threadIdx.x; i < TILE_KEYS * D / 8; i += THREADS) {
-        int row = i / (D / 8);
-        int piece = i % (D / 8);
-        int at = key + row;
-        bool visible = at >= first && at < end; // other places may never have been written: zeros
-        int block = visible ? __ldg(table + at / shape.block_size) : 0;
-        const T* from = arena + block * shape.block_elements() + at % shape.block_size * D + piece * 8;
-        copy_async_16(tile + piece_at<D>(row, piece), from, visible);
-        copy_async_16(tile + TILE_KEYS * D + piece_at<D>(row, piece), from + shape.key_to_value(), visible);
+    constexpr int PIECES = D / 8; // of a row
+    constexpr int ROWS = THREADS / PIECES; // at a time
+    int looked_up = key + threadIdx.x % 4 * 16;
+    i64 place = 0;
+    if (looked_up < end && looked_up + 16 > first) {
+        place = __ldg(table + looked_up / shape.block_size) * shape.block_elements() + looked_up % shape.block_size * D;
     }
-}
-
-template <int D>
-__device__ __forceinline__ void blend_chunk(Rows<D>& total, Rows<D>& chunk) {
-    chunk.finish_sums();
 #pragma unroll
-    for (int row = 0; row < 2; row++) {
-        Blend blend(total.largest[row], chunk.largest[row]);
-        total.largest[row] = blend.largest;
-        total.sum[row] = blend(total.sum[row], chunk.sum[row]);
-#pragma unroll
-        for (int i = 0; i < D / 8; i++) {
-            total.values[i][2 * row] = blend(total.values[i][2 * row], chunk.values[i][2 * row]);
-            total.values[i][2 * row + 1] = blend(total.values[i][2 * row + 1], chunk.values[i][2 * row + 1]);
+    for (int i = 0; i < (TILE_KEYS + ROWS - 1) / ROWS; i++) {
+        int row = threadIdx.x / PIECES + i * ROWS;
+        int piece = threadIdx.x % PIECES;
+        const T* from = arena + __shfl_sync(ALL_LANES, place, row / 16 % 4) + row % 16 * D + piece * 8;
+        if (ROWS <= TILE_KEYS || row < TILE_KEYS) {
+            bool visible = key + row >= first && key + row < end; // other places may never have been written: zeros
+            copy_async_16(tile + piece_at<D>(row, piece), from, visible);
+            copy_async_16(tile + TILE_KEYS * D + piece_at<D>(row, piece), from + shape.key_to_value(), visible);
         }
-    }
-    chunk.reset();
-}
-
-template <class T, int D>
-__device__ __forceinline__ void write_row(T* out, const Rows<D>& state, int row) {
-    float factor = finish(state.sum[row]);
-    u32* words = reinterpret_cast<u32*>(out) + threadIdx.x % 4;
-#pragma unroll
-    for (int i = 0; i < D / 8; i++) {
-        words[i * 4] = pack<T>(state.values[i][2 * row] * factor, state.values[i][2 * row + 1] * factor);
     }
 }
 
@@ -96,26 +59,18 @@ __device__ __forceinline__ void prefill(
     T* out, const T* queries, const T* arena, const int* tables, const int* query_starts, const int* lengths,
     int table_stride, int layer, int heads, KvShape shape, int window, float scale) {
     begin_after_previous();
-    int sequence = blockIdx.z;
-    Part part;
-    part.first_row = query_starts[sequence];
-    int count = query_starts[sequence + 1] - part.first_row;
-    part.group = heads / shape.kv_heads;
-    part.heads = heads;
-    part.context = lengths[sequence] - count;
-    part.first_pair = (gridDim.x - 1 - blockIdx.x) * PAIRS;
-    part.last_pair = min(part.first_pair + PAIRS, count * part.group) - 1;
+    Part part(query_starts, lengths, heads, shape.kv_heads);
     if (part.last_pair < part.first_pair) {
         return;
     }
     SLUICE_DYNAMIC_SHARED(shared);
     T* block_queries = reinterpret_cast<T*>(shared);
     T* ring = block_queries + PAIRS * D;
-    int first_key = window > 0 ? max(part.position(part.first_pair) - window + 1, 0) : 0;
+    int first_key = part.first_key(part.first_pair, window);
     int end_key = part.position(part.last_pair) + 1;
     int first_tile = first_key / TILE_KEYS * TILE_KEYS;
     const T* head_arena = arena + shape.head_offset(layer, blockIdx.y);
-    const int* table = tables + static_cast<i64>(sequence) * table_stride;
+    const int* table = tables + static_cast<i64>(blockIdx.z) * table_stride;
     load_block_queries<T, D>(block_queries, queries, part);
     load_tile<T, D>(ring, head_arena, table, first_tile, first_key, end_key, shape);
     commit_copies();
@@ -124,8 +79,7 @@ __device__ __forceinline__ void prefill(
     int warp_first = part.position(part.first_pair + warp_row);
     int warp_last = part.position(part.first_pair + warp_row + 15);
     int lane = threadIdx.x % WARP;
-    int pair[2] = {part.first_pair + warp_row + lane / 4, part.first_pair + warp_row + lane / 4 + 8};
-    int position[2] = {part.position(pair[0]), part.position(pair[1])};
+    RowPair rows(part, part.first_pair + warp_row + lane / 4);
     Rows<D> total;
     Rows<D> chunk;
     total.reset();
@@ -150,14 +104,7 @@ __device__ __forceinline__ void prefill(
                 multiply_keys<T, D, TILE_KEYS>(scores, q, tile, i);
             }
             if (key + TILE_KEYS > warp_first + 1 || (window > 0 && key < warp_last - window + 1)) {
-                int from[2];
-                int to[2];
-#pragma unroll
-                for (int i = 0; i < 2; i++) {
-                    from[i] = window > 0 ? position[i] - window + 1 - key : 0;
-                    to[i] = position[i] + 1 - key;
-                }
-                mask(scores, from, to);
+                rows.mask_unseen(scores, key, window);
             }
             weigh<D>(scores, chunk, factor);
             add_values<T, D, TILE_KEYS>(chunk, scores, tile + TILE_KEYS * D);
@@ -168,12 +115,7 @@ __device__ __forceinline__ void prefill(
         stage ^= 1;
         __syncthreads(); // all are done with the tile: the next round fills its place
     }
-#pragma unroll
-    for (int i = 0; i < 2; i++) {
-        if (pair[i] <= part.last_pair) {
-            write_row<T, D>(out + part.at(pair[i]) * D, total, i);
-        }
-    }
+    rows.write<T, D>(out, part, total);
 }
 
 #define PREFILL(name, T, D)                                                                                            \

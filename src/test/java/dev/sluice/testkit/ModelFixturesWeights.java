@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.ShortBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,9 +14,11 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.SequencedMap;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /** Takes weights files apart and puts them together again, for tests that change something in between. */
 public final class ModelFixturesWeights {
@@ -31,6 +34,7 @@ public final class ModelFixturesWeights {
     }
 
     private static final JsonMapper JSON = new JsonMapper();
+    private static final int WIDE = 64;
 
     private ModelFixturesWeights() {}
 
@@ -58,6 +62,33 @@ public final class ModelFixturesWeights {
             shape[i] = dimensions.get(i).longValue();
         }
         return new Stored(entry.get("dtype").stringValue(), shape, bytes);
+    }
+
+    /** Gives a copy of a tiny model heads of 64 elements: random weights of attention in bf16. */
+    public static void widenHeadsTo64(Path directory) {
+        Path config = directory.resolve("config.json");
+        ObjectNode root = (ObjectNode) JSON.readTree(read(config));
+        int before = root.get("head_dim").intValue();
+        write(config, JSON.writeValueAsBytes(root.put("head_dim", WIDE)));
+        Random random = new Random(23);
+        SequencedMap<String, Stored> tensors = load(directory);
+        tensors.replaceAll((name, tensor) -> {
+            int wide = name.endsWith("o_proj.weight") ? 1 : name.matches(".*[qkv]_proj.weight") ? 0 : -1;
+            if (wide < 0) {
+                return tensor;
+            }
+            long[] shape = tensor.shape().clone();
+            shape[wide] = shape[wide] / before * WIDE;
+            Stored wider = Stored.zeros("BF16", Short.BYTES, shape);
+            ShortBuffer elements = ByteBuffer.wrap(wider.bytes())
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .asShortBuffer();
+            while (elements.hasRemaining()) {
+                elements.put((short) (Float.floatToIntBits((float) random.nextGaussian() / 4) >>> 16));
+            }
+            return wider;
+        });
+        save(directory, tensors);
     }
 
     public static void save(Path directory, SequencedMap<String, Stored> tensors) {

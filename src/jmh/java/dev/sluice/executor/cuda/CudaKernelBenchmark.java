@@ -208,10 +208,12 @@ final class CudaKernelBenchmark implements AutoCloseable {
                             out.address(),
                             queries.address(),
                             arena.address(),
+                            blocks,
                             partial.address(),
                             stats.address(),
                             chunks),
                     kernels,
+                    kernels.prefill,
                     stream,
                     host);
             double seconds =

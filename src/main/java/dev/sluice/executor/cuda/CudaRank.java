@@ -13,9 +13,11 @@ import dev.sluice.executor.cuda.driver.DeviceSlices;
 import dev.sluice.executor.cuda.driver.PinnedBuffer;
 import dev.sluice.executor.cuda.kernels.CudaKernels;
 import dev.sluice.executor.cuda.kernels.KernelImages;
+import dev.sluice.executor.cuda.kernels.PrefillKernel;
 import dev.sluice.executor.cuda.products.CublasLt;
 import dev.sluice.executor.cuda.products.MatrixProducts;
 import dev.sluice.executor.cuda.products.ProductTuning;
+import dev.sluice.executor.cuda.step.AttentionChoice;
 import dev.sluice.executor.cuda.step.CudaForward;
 import dev.sluice.executor.cuda.step.CudaPass;
 import dev.sluice.executor.cuda.step.CudaSampler;
@@ -92,7 +94,8 @@ final class CudaRank implements AutoCloseable {
         new WeightUpload(stream, plan.weights(), plan.type(), new SystemClock()).run(table);
         uploadFrequencies(model);
         MatrixProducts products = new MatrixProducts(kernels, stream, host);
-        forward = new CudaForward(model, placed, kernels, memory, stream, products, host, arena, settings.blockSize());
+        PrefillKernel prefill = new AttentionChoice(kernels, stream, plan.type(), model.headDim()).run();
+        forward = new CudaForward(model, placed, kernels, memory, stream, products, host, arena, layout, prefill);
         cublas = plan.cublas() == null ? null : CublasLt.openIfUsable(plan.cublas(), stream);
         if (settings.measureProducts()) {
             new ProductTuning(products, stream, plan.type(), cublas).run(forward.uses());

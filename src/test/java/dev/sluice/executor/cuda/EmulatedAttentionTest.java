@@ -1,7 +1,10 @@
 package dev.sluice.executor.cuda;
 
+import static dev.sluice.executor.cuda.PagedCache.LAYER;
+import static dev.sluice.executor.cuda.PagedCache.LAYERS;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.executor.cuda.EmulatedGpu.MatrixMap;
 import dev.sluice.executor.cuda.Numbers.Format;
 import java.util.Arrays;
 import java.util.Random;
@@ -16,14 +19,12 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class EmulatedAttentionTest {
 
-    private static final int LAYERS = 2;
-    private static final int LAYER = 1;
     private static final int CHUNK_KEYS = 256;
 
     private final EmulatedGpu gpu = EmulatedGpu.require();
     private final Random random = new Random(5);
 
-    private record Shape(Format format, int dim, int heads, int kvHeads, int blockSize, int window) {
+    record Shape(Format format, int dim, int heads, int kvHeads, int blockSize, int window) {
 
         int group() {
             return heads / kvHeads;
@@ -35,92 +36,6 @@ class EmulatedAttentionTest {
 
         String suffix() {
             return EmulatedKernelTest.suffix(format) + "_" + dim;
-        }
-    }
-
-    /** Sequences in an arena, their blocks in random order; keys and values from {@code first} positions on are there. */
-    private final class Cache {
-
-        final Shape shape;
-        final int[] lengths;
-        final int stride;
-        final int[] tables;
-        final Numbers arena;
-
-        Cache(Shape shape, int[] lengths, int[] firsts) {
-            this.shape = shape;
-            this.lengths = lengths;
-            int longest = 0;
-            int blocks = 1;
-            for (int length : lengths) {
-                longest = Math.max(longest, length);
-                blocks += (length + shape.blockSize - 1) / shape.blockSize;
-            }
-            stride = longest / shape.blockSize + 2;
-            tables = new int[lengths.length * stride];
-            int[] free = random.ints(0, Integer.MAX_VALUE).limit(blocks - 1).toArray();
-            Integer[] order = new Integer[blocks - 1];
-            for (int i = 0; i < order.length; i++) {
-                order[i] = i + 1;
-            }
-            Arrays.sort(order, (a, b) -> Integer.compare(free[a - 1], free[b - 1]));
-            arena = Numbers.poisoned(shape.format, blocks * LAYERS * 2 * shape.kvHeads * shape.blockSize * shape.dim);
-            int next = 0;
-            for (int s = 0; s < lengths.length; s++) {
-                for (int p = 0; p < lengths[s]; p++) {
-                    if (p % shape.blockSize == 0) {
-                        int block = order[next++];
-                        // Blocks that are wholly out of sight may be gone: their entry is the null block.
-                        tables[s * stride + p / shape.blockSize] = p + shape.blockSize <= firsts[s] ? 0 : block;
-                    }
-                    if (p >= firsts[s]) {
-                        fill(s, p);
-                    }
-                }
-            }
-        }
-
-        private void fill(int sequence, int position) {
-            for (int head = 0; head < shape.kvHeads; head++) {
-                for (int i = 0; i < shape.dim; i++) {
-                    arena.set(at(sequence, position, head, 0) + i, random.nextGaussian());
-                    arena.set(at(sequence, position, head, 1) + i, random.nextGaussian());
-                }
-            }
-        }
-
-        int at(int sequence, int position, int head, int kind) {
-            int block = tables[sequence * stride + position / shape.blockSize];
-            int heads = ((block * LAYERS + LAYER) * 2 + kind) * shape.kvHeads + head;
-            return (heads * shape.blockSize + position % shape.blockSize) * shape.dim;
-        }
-
-        /** One query head of one position. */
-        void attend(Numbers queries, int queryAt, int sequence, int position, int head, double[] out) {
-            int from = shape.window > 0 ? Math.max(0, position - shape.window + 1) : 0;
-            double[] scores = new double[position + 1 - from];
-            double largest = Double.NEGATIVE_INFINITY;
-            for (int p = from; p <= position; p++) {
-                int key = at(sequence, p, head / shape.group(), 0);
-                double score = 0;
-                for (int i = 0; i < shape.dim; i++) {
-                    score += queries.get(queryAt + i) * arena.get(key + i);
-                }
-                scores[p - from] = score * shape.scale();
-                largest = Math.max(largest, scores[p - from]);
-            }
-            double sum = 0;
-            for (int p = from; p <= position; p++) {
-                double weight = Math.exp(scores[p - from] - largest);
-                sum += weight;
-                int value = at(sequence, p, head / shape.group(), 1);
-                for (int i = 0; i < shape.dim; i++) {
-                    out[queryAt + i] += weight * arena.get(value + i);
-                }
-            }
-            for (int i = 0; i < shape.dim; i++) {
-                out[queryAt + i] /= sum;
-            }
         }
     }
 
@@ -147,7 +62,7 @@ class EmulatedAttentionTest {
         for (int i = 0; i < lengths.length; i++) {
             firsts[i] = window > 0 ? Math.max(0, lengths[i] - window) : 0;
         }
-        Cache cache = new Cache(shape, lengths, firsts);
+        PagedCache cache = new PagedCache(shape, lengths, firsts, random);
         Numbers queries = Numbers.random(format, lengths.length * heads * dim, random, 2);
         Numbers out = decode(cache, queries, lengths, cache.tables);
         double[] expected = new double[out.count];
@@ -181,7 +96,7 @@ class EmulatedAttentionTest {
         }
     }
 
-    private Numbers decode(Cache cache, Numbers queries, int[] lengths, int[] tables) {
+    private Numbers decode(PagedCache cache, Numbers queries, int[] lengths, int[] tables) {
         Shape s = cache.shape;
         int rows = lengths.length;
         int chunks = 1;
@@ -260,7 +175,7 @@ class EmulatedAttentionTest {
         for (int i = 0; i < lengths.length; i++) {
             firsts[i] = window > 0 ? Math.max(0, lengths[i] - counts[i] - window + 1) : 0;
         }
-        Cache cache = new Cache(shape, lengths, firsts);
+        PagedCache cache = new PagedCache(shape, lengths, firsts, random);
         int[] starts = new int[counts.length + 1];
         for (int i = 0; i < counts.length; i++) {
             starts[i + 1] = starts[i] + counts[i];
@@ -279,6 +194,34 @@ class EmulatedAttentionTest {
         out.assertClose(expected, error(format));
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        // format, head dim, heads, kv heads, block size, window, length, of which new
+        "BF16, 128, 4, 1, 16, 0, 1030, 70", // many chunks
+        "BF16, 64, 7, 1, 32, 0, 321, 321", // from the first position on
+        "FP16, 128, 8, 1, 48, 0, 257, 33", // one key of a chunk
+        "BF16, 128, 1, 1, 16, 0, 513, 129", // four warps have one row
+        "FP16, 64, 8, 2, 16, 300, 900, 40", // a window of more than a chunk
+        "BF16, 128, 2, 1, 32, 17, 450, 200", // tiles that four warps do not see, on either side
+        "BF16, 64, 1, 1, 16, 600, 700, 1"
+    })
+    void decodeGivesTheSameBits(
+            Format format, int dim, int heads, int kvHeads, int blockSize, int window, int length, int count) {
+        Shape shape = new Shape(format, dim, heads, kvHeads, blockSize, window);
+        int first = window > 0 ? Math.max(0, length - count - window + 1) : 0;
+        PagedCache cache = new PagedCache(shape, new int[] {length}, new int[] {first}, random);
+        Numbers queries = Numbers.random(format, count * heads * dim, random, 4);
+        Numbers out = prefill(cache, queries, new int[] {0, count}, new int[] {length});
+        int[] lengths = new int[count];
+        int[] tables = new int[count * cache.stride];
+        for (int i = 0; i < count; i++) {
+            lengths[i] = length - count + 1 + i;
+            System.arraycopy(cache.tables, 0, tables, i * cache.stride, cache.stride);
+        }
+        assertThat(decode(cache, queries, lengths, tables).matches(0, out, 0, out.count))
+                .isTrue();
+    }
+
     /** Shapes of no particular kind; {@code -Dkernel.cases=1000} tries more of them. */
     @Test
     void sequencesOfAnyShape() {
@@ -288,7 +231,7 @@ class EmulatedAttentionTest {
             Format format = dim >= 64 && random.nextBoolean() ? Format.FP16 : Format.BF16;
             int kvHeads = 1 + random.nextInt(2);
             int heads = kvHeads * (1 + random.nextInt(random.nextInt(8) == 0 ? 20 : 5));
-            int blockSize = 16 << random.nextInt(3);
+            int blockSize = 16 * (1 + random.nextInt(4));
             int window = random.nextBoolean() ? 0 : 1 + random.nextInt(150);
             StringBuilder lengths = new StringBuilder();
             StringBuilder counts = new StringBuilder();
@@ -309,7 +252,7 @@ class EmulatedAttentionTest {
         Shape shape = new Shape(Format.BF16, 64, 6, 2, 16, window);
         int length = 150;
         int width = shape.heads * shape.dim;
-        Cache cache = new Cache(shape, new int[] {length}, new int[1]);
+        PagedCache cache = new PagedCache(shape, new int[] {length}, new int[1], random);
         Numbers queries = Numbers.random(Format.BF16, length * width, random, 2);
         Numbers whole = prefill(cache, queries, new int[] {0, length}, new int[] {length});
         int from = 0;
@@ -326,23 +269,61 @@ class EmulatedAttentionTest {
         }
     }
 
-    private Numbers prefill(Cache cache, Numbers queries, int[] starts, int[] lengths) {
+    /** By every kernel that can: they give the same bits. */
+    private Numbers prefill(PagedCache cache, Numbers queries, int[] starts, int[] lengths) {
+        Shape s = cache.shape;
+        Numbers out = Numbers.poisoned(s.format, queries.count);
+        int threads = 256;
+        prefill("paged_attention_prefill", cache, threads, 768 * s.dim, out, queries, cache.arena, starts, lengths);
+        if (s.dim >= 64 && (!TestGpu.isReal() || TestGpu.capability() == 90)) {
+            int rows = cache.arena.count / s.dim;
+            MatrixMap map = new MatrixMap(cache.arena, rows, s.dim, 16);
+            String name = "paged_attention_prefill_wgmma";
+            Numbers other = Numbers.poisoned(s.format, queries.count);
+            prefill(name, cache, 384, 1280 * s.dim - 16_224, other, queries, map, starts, lengths);
+            compare(name, other, out);
+        }
+        return out;
+    }
+
+    /** A real GPU may add up otherwise; the executor then does without this kernel. */
+    private static void compare(String kernel, Numbers other, Numbers out) {
+        boolean same = other.matches(0, out, 0, out.count);
+        if (!TestGpu.isReal()) {
+            assertThat(same).as(kernel).isTrue();
+        } else if (!same) {
+            System.out.println(kernel + " has other bits than paged_attention_prefill on this GPU");
+            double[] expected = new double[out.count];
+            Arrays.setAll(expected, out::get);
+            other.assertClose(expected, 2 * error(out.format));
+        }
+    }
+
+    private void prefill(
+            String kernel,
+            PagedCache cache,
+            int threads,
+            int sharedBytes,
+            Numbers out,
+            Numbers queries,
+            Object arena,
+            int[] starts,
+            int[] lengths) {
         Shape s = cache.shape;
         int longest = 0;
         for (int i = 0; i < lengths.length; i++) {
             longest = Math.max(longest, starts[i + 1] - starts[i]);
         }
-        Numbers out = Numbers.poisoned(s.format, queries.count);
         gpu.launch(
-                "paged_attention_prefill" + s.suffix(),
+                kernel + s.suffix(),
                 (longest * s.group() + 127) / 128,
                 s.kvHeads,
                 lengths.length,
-                256,
-                768 * s.dim,
+                threads,
+                sharedBytes,
                 out,
                 queries,
-                cache.arena,
+                arena,
                 Numbers.ints(cache.tables),
                 Numbers.ints(starts),
                 Numbers.ints(lengths),
@@ -354,7 +335,6 @@ class EmulatedAttentionTest {
                 s.blockSize,
                 s.window,
                 s.scale());
-        return out;
     }
 
     /** Weights are rounded to the format before they meet the values, which are seldom larger than 4. */

@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sluice.executor.cuda.driver.CudaDriver;
+import dev.sluice.executor.cuda.driver.CudaErrors;
 import dev.sluice.executor.cuda.driver.TensorMap;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -26,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * {@code src/test/c/emulated_gpu.h}.
  */
 @SuppressWarnings("restricted")
-final class EmulatedGpu {
+public final class EmulatedGpu {
 
     private static final String MISSING = "Kernels are not run: there is no g++ on the PATH.";
     private static final @Nullable RealGpu REAL = TestGpu.isReal() ? new RealGpu(CudaDriver.LIBRARY) : null;
@@ -78,6 +79,24 @@ final class EmulatedGpu {
     /** The compiled kernels, for a driver that launches them itself; null without g++. */
     static @Nullable Path library() {
         return LIBRARY;
+    }
+
+    /** From now on products of four warps add up their 16 in two steps, and products of one warp in one. */
+    public static void addInHalves(boolean value) {
+        if (LIBRARY == null) {
+            return;
+        }
+        MethodHandle handle = Linker.nativeLinker()
+                .downcallHandle(
+                        SymbolLookup.libraryLookup(LIBRARY, Arena.global())
+                                .find("emulated_adds_in_halves")
+                                .orElseThrow(),
+                        FunctionDescriptor.ofVoid(JAVA_INT));
+        try {
+            handle.invokeExact(value ? 1 : 0);
+        } catch (Throwable e) {
+            throw CudaErrors.unexpected(e);
+        }
     }
 
     private static @Nullable Path compile() {

@@ -92,7 +92,7 @@ public final class FakeCuda {
         return text.reinterpret(Long.MAX_VALUE).getString(0);
     }
 
-    void clearLog() {
+    public void clearLog() {
         call("fake_clear_log", FunctionDescriptor.ofVoid());
     }
 

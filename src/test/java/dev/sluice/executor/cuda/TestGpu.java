@@ -75,7 +75,7 @@ public final class TestGpu {
         return fake == null ? KernelImages.here(null) : new KernelImages(file -> new byte[64], List.of(), null);
     }
 
-    CudaExecutor open(Model model, CudaSettings settings) {
+    public CudaExecutor open(Model model, CudaSettings settings) {
         String library = fake == null ? CudaDriver.LIBRARY : FakeCuda.library();
         return CudaExecutor.open(library, images(), model.spec(), model.weights(), settings);
     }

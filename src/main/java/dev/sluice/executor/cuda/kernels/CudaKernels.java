@@ -23,6 +23,9 @@ public final class CudaKernels {
     // Dynamic shared memory as the kernels' own comments state it.
     private static final int DECODE_SHARED_PER_ELEMENT = 768;
     private static final int PREFILL_SHARED_PER_ELEMENT = 768;
+    private static final List<Integer> WGMMA_PREFILL_HEAD_DIMS = List.of(64, 128);
+    private static final int WGMMA_PREFILL_SHARED_PER_ELEMENT = 1280;
+    private static final int WGMMA_PREFILL_SHARED_LESS = 16_224;
 
     /**
      * What writes rows in one format.
@@ -39,7 +42,8 @@ public final class CudaKernels {
     public final CudaFunction ropeAndCache;
     public final CudaFunction decode;
     public final CudaFunction reduce;
-    public final CudaFunction prefill;
+    public final PrefillKernel prefill;
+    public final @Nullable PrefillKernel wgmmaPrefill;
     public final CudaFunction adjustLogits;
     public final CudaFunction recordTokens;
     public final CudaFunction sampleGreedy;
@@ -68,8 +72,8 @@ public final class CudaKernels {
         decode = decoding.function(
                 "paged_attention_decode" + suffix + "_" + headDim, DECODE_SHARED_PER_ELEMENT * headDim);
         reduce = decoding.function("paged_attention_reduce" + suffix, 0);
-        prefill = load(context, images, "paged_attention_prefill")
-                .function("paged_attention_prefill" + suffix + "_" + headDim, PREFILL_SHARED_PER_ELEMENT * headDim);
+        prefill = PrefillKernel.ofOneWarp(load(context, images, "paged_attention_prefill")
+                .function("paged_attention_prefill" + suffix + "_" + headDim, PREFILL_SHARED_PER_ELEMENT * headDim));
         CudaModule penalties = load(context, images, "penalties");
         adjustLogits = penalties.function("adjust_logits", 0);
         recordTokens = penalties.function("record_tokens", 0);
@@ -79,6 +83,12 @@ public final class CudaKernels {
         logprobs = load(context, images, "logprobs").function("logprobs", 0);
         // One family for all numbers of rows: the other one adds in another order.
         boolean wgmma = context.device().hasWgmma();
+        wgmmaPrefill = wgmma && WGMMA_PREFILL_HEAD_DIMS.contains(headDim)
+                ? PrefillKernel.ofFourWarps(load(context, images, "paged_attention_prefill_wgmma")
+                        .function(
+                                "paged_attention_prefill_wgmma" + suffix + "_" + headDim,
+                                WGMMA_PREFILL_SHARED_PER_ELEMENT * headDim - WGMMA_PREFILL_SHARED_LESS))
+                : null;
         CudaModule tiled = load(context, images, wgmma ? "gemm_wgmma" : "gemm");
         CudaModule skinny = wgmma ? tiled : load(context, images, "gemm_skinny");
         logitProducts = products(wgmma, ElementFormat.HALF, skinny, tiled, suffix + "_f32");

@@ -2,11 +2,18 @@ package dev.sluice.executor.cuda.step;
 
 import dev.sluice.executor.cuda.driver.CudaStream;
 import dev.sluice.executor.cuda.driver.KernelArguments;
+import dev.sluice.executor.cuda.driver.TensorMap;
 import dev.sluice.executor.cuda.kernels.CudaKernels;
+import dev.sluice.executor.cuda.kernels.PrefillKernel;
 import dev.sluice.model.ModelSpec;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
-/** Launches attention over paged keys and values: paged_attention_decode.cu and paged_attention_prefill.cu say what it is. */
+/**
+ * Launches attention over paged keys and values: paged_attention_decode.cu, paged_attention_prefill.cu and
+ * paged_attention_prefill_wgmma.cu say what it is.
+ */
 public final class CudaAttention {
 
     /**
@@ -31,6 +38,11 @@ public final class CudaAttention {
             return (long) heads * headDim * Short.BYTES;
         }
 
+        /** Rows of one head's keys, or values, in a block of positions: those of all layers and heads. */
+        long rowsOfBlock() {
+            return 2L * layers * kvHeads * blockSize;
+        }
+
         /** Bytes of the partial results of one decoding row. */
         public long partialBytes(int chunks) {
             return (long) chunks * heads * headDim * Float.BYTES;
@@ -40,28 +52,42 @@ public final class CudaAttention {
     /**
      * Where a launch finds its operands, as device addresses.
      *
+     * @param blocks of positions in the arena
      * @param partial of decoding rows; likewise stats
      * @param places chunks of all heads that partial and stats have room for
      */
-    public record Operands(long out, long queries, long arena, long partial, long stats, int places) {}
+    public record Operands(long out, long queries, long arena, int blocks, long partial, long stats, int places) {}
 
     private static final int HEADS_TOGETHER = 16; // query heads of one kv head that share a product
     private static final int DECODE_THREADS = 128;
-    private static final int PREFILL_PAIRS = 128; // of position and head, of a block
-    private static final int PREFILL_THREADS = 256;
 
     private final Shape shape;
     private final Operands operands;
     private final CudaKernels kernels;
+    private final PrefillKernel prefill;
+    private final @Nullable MemorySegment arenaMap;
     private final CudaStream stream;
     private final KernelArguments arguments;
     private final int multiprocessors;
     private final float scale;
 
-    public CudaAttention(Shape shape, Operands operands, CudaKernels kernels, CudaStream stream, Arena host) {
+    /** @param prefill one of the kernels for it */
+    public CudaAttention(
+            Shape shape, Operands operands, CudaKernels kernels, PrefillKernel prefill, CudaStream stream, Arena host) {
         this.shape = shape;
         this.operands = operands;
         this.kernels = kernels;
+        this.prefill = prefill;
+        arenaMap = prefill.takesMap()
+                ? TensorMap.encode(
+                        stream.context(),
+                        host,
+                        operands.arena,
+                        operands.blocks * shape.rowsOfBlock(),
+                        shape.headDim(),
+                        Short.BYTES,
+                        prefill.boxRows())
+                : null;
         this.stream = stream;
         arguments = new KernelArguments(host);
         multiprocessors = stream.context().device().multiprocessors();
@@ -110,11 +136,16 @@ public final class CudaAttention {
      * @param longest rows of the longest
      */
     void prefill(int layer, long tables, long starts, long lengths, int sequences, int width, int longest) {
-        arguments.begin().add(operands.out).add(operands.queries).add(operands.arena);
+        arguments.begin().add(operands.out).add(operands.queries);
+        if (arenaMap == null) {
+            arguments.add(operands.arena);
+        } else {
+            arguments.add(arenaMap);
+        }
         arguments.add(tables).add(starts).add(lengths).add(width);
         addShape(layer);
-        int blocks = Math.ceilDiv(longest * shape.group(), PREFILL_PAIRS);
-        stream.launch(kernels.prefill, blocks, shape.kvHeads(), sequences, PREFILL_THREADS, arguments);
+        int blocks = Math.ceilDiv(longest * shape.group(), PrefillKernel.PAIRS);
+        stream.launch(prefill.function(), blocks, shape.kvHeads(), sequences, prefill.threads(), arguments);
     }
 
     private void addShape(int layer) {

@@ -4,10 +4,12 @@ import dev.sluice.executor.cuda.driver.CudaStream;
 import dev.sluice.executor.cuda.driver.KernelArguments;
 import dev.sluice.executor.cuda.kernels.CudaKernels;
 import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.kernels.PrefillKernel;
 import dev.sluice.executor.cuda.products.DeviceMatrix;
 import dev.sluice.executor.cuda.products.MatrixProducts;
 import dev.sluice.executor.cuda.products.ProductTuning;
 import dev.sluice.executor.cuda.weights.CudaWeights;
+import dev.sluice.kv.KvLayout;
 import dev.sluice.model.ModelSpec;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -42,7 +44,11 @@ public final class CudaForward {
     private final long arena;
     private final int blockSize;
 
-    /** @param arena address of the key/value memory */
+    /**
+     * @param arena address of the key/value memory
+     * @param layout its blocks
+     * @param prefill the kernel for prefill attention
+     */
     public CudaForward(
             ModelSpec spec,
             CudaWeights weights,
@@ -52,24 +58,27 @@ public final class CudaForward {
             MatrixProducts products,
             Arena host,
             long arena,
-            int blockSize) {
+            KvLayout layout,
+            PrefillKernel prefill) {
         this.spec = spec;
         this.weights = weights;
         this.kernels = kernels;
         this.memory = memory;
         this.stream = stream;
         this.arena = arena;
-        this.blockSize = blockSize;
+        blockSize = layout.blockSize();
         attention = new CudaAttention(
                 CudaAttention.Shape.of(spec, blockSize),
                 new CudaAttention.Operands(
                         memory.attended.half(),
                         memory.queries,
                         arena,
+                        layout.blockCount(),
                         memory.partial,
                         memory.stats,
                         memory.partialPlaces),
                 kernels,
+                prefill,
                 stream,
                 host);
         arguments = new KernelArguments(host);
