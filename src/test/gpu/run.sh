@@ -4,13 +4,14 @@
 #
 #   src/test/gpu/run.sh              make the bundle and run it
 #   src/test/gpu/run.sh --bundle     make the bundle only
-#   tar xJf gpu-checks.tar.xz && gpu-checks/check.sh [RESULTS]      on the GPU host
+#   src/test/gpu/run.sh --lineinfo   with either: kernels know their lines, for a profiler
+#   tar xJf gpu-checks.tar.xz && gpu-checks/check.sh [PART ...]      on the GPU host
 #
-# Needs a JDK 25 with jlink; and nvcc, or the bundle has no kernels.
+# Needs a JDK 25 with jlink, unzip, xz, and nvcc.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
-LIMIT_MIB=60
+LIMIT_MIB=45 # what travels to a borrowed host is often limited to 64 MiB
 MODULES=java.base,java.desktop,java.instrument,java.logging,java.management,java.naming,java.net.http,java.security.jgss
 MODULES+=,java.sql,java.xml,jdk.incubator.vector,jdk.management,jdk.unsupported,jdk.zipfs
 # Beside what the server needs.
@@ -42,7 +43,11 @@ bundle() {
   jdk=$(jdk_25)
   to=target/gpu-checks
   rm -rf "$to" && mkdir -p "$to/lib" "$to/target" "$to/src/test/resources"
-  ./mvnw -B -q test-compile dependency:build-classpath -DincludeScope=test -Dmdep.outputFile=target/gpu-tests.txt
+  KERNEL_FLAGS=$1 ./mvnw -B -q test-compile dependency:build-classpath -DincludeScope=test -Dmdep.outputFile=target/gpu-tests.txt
+  if [ ! -d target/classes/cuda/images ]; then
+    echo "There is no nvcc on the PATH: the bundle would have no kernels" >&2
+    exit 1
+  fi
   ./mvnw -B -q dependency:build-classpath -DincludeScope=runtime -Dmdep.outputFile=target/gpu-server.txt
   {
     tr ':' '\n' < target/gpu-server.txt && echo
@@ -54,7 +59,7 @@ bundle() {
   cp -r target/classes target/test-classes "$to/target/"
   rm -f "$to"/target/classes/models/*/model.safetensors # random weights will do, and the tiny models have their own
   cp -r src/test/resources/golden "$to/src/test/resources/"
-  cp src/test/gpu/check.sh src/test/gpu/transformers_baseline.py "$to/"
+  cp src/test/gpu/{check,record,parts}.sh src/test/gpu/*.py "$to/"
   "$jdk/bin/jlink" --add-modules "$MODULES" --strip-debug --no-header-files --no-man-pages --compress zip-0 \
     --output "$to/runtime"
   # Nothing is drawn: the module is there for java.beans.
@@ -65,7 +70,26 @@ bundle() {
   [ "$mib" -le "$LIMIT_MIB" ]
 }
 
-bundle
-if [ "${1:-}" != --bundle ]; then
-  target/gpu-checks/check.sh target/gpu-results
+needs() {
+  cat << 'NEEDS'
+The host needs: Linux on x86-64 with glibc 2.28 or later, the NVIDIA driver (libcuda.so.1), sh, the usual small programs (awk,
+grep, gzip, sed, tail, tar, timeout and so on, as GNU has them), /proc, xz or python3 to unpack, 24 GiB of GPU memory, and port
+8080 of 127.0.0.1 or another one in CHECK_PORT. It makes use of, if it has them: nvidia-smi, libcublasLt, python3 with torch
+and transformers, compute-sanitizer, ncu. It needs no Java, no CUDA toolkit, no network, and nothing of this repository.
+NEEDS
+}
+
+run_it=true
+flags=
+for argument in "$@"; do
+  case $argument in
+    --bundle) run_it=false ;;
+    --lineinfo) flags=-lineinfo ;;
+    *) echo "unknown: $argument" >&2 && exit 2 ;;
+  esac
+done
+bundle "$flags"
+needs
+if $run_it; then
+  target/gpu-checks/check.sh --results target/gpu-results
 fi
