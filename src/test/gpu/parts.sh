@@ -6,6 +6,8 @@
 JAVA=runtime/bin/java
 CLASSES="target/test-classes:target/classes:lib/*"
 PORT=${CHECK_PORT:-8080}
+SHAPE=${CHECK_SHAPE:-llama-8b} # tiny for an emulated GPU
+LOAD=${CHECK_LOAD:-256 1024 256 1024} # clients, tokens in, tokens out, requests
 
 # jvm NAME MAIN ARGUMENTS...: attempts a main class.
 jvm() {
@@ -108,7 +110,7 @@ tests() {
 # Attempts a test class.
 run_class() {
   jvm "$(echo "${1##*.}" | tr '$' '.')" org.junit.platform.console.ConsoleLauncher execute --disable-banner \
-    --disable-ansi-colors --details=tree --fail-if-no-tests --select-class="$1"
+    --disable-ansi-colors --details=verbose --fail-if-no-tests --select-class="$1"
 }
 
 # Attempts each of these classes, and adds up their tests.
@@ -156,7 +158,7 @@ part_executor() {
 
 part_quantise() {
   run_tests CudaQuantizationTest
-  benchmark steps-fp8 llama-8b fp8 steps
+  benchmark steps-fp8 "$SHAPE" fp8 steps
 }
 
 part_sanitize() {
@@ -164,7 +166,7 @@ part_sanitize() {
   class=$(test_classes "${SANITIZE_CLASS:-CudaGoldenTest}")
   attempt "${class##*.}" "$sanitizer" --target-processes all --error-exitcode 9 "$JAVA" \
     --enable-native-access=ALL-UNNAMED --add-modules=jdk.incubator.vector -Xmx8g -cp "$CLASSES" \
-    org.junit.platform.console.ConsoleLauncher execute --disable-banner --details=tree --select-class="$class"
+    org.junit.platform.console.ConsoleLauncher execute --disable-banner --disable-ansi-colors --details=verbose --select-class="$class"
   note "$(grep 'ERROR SUMMARY' "$LOG" | tail -n 1)"
 }
 
@@ -180,16 +182,22 @@ benchmark() {
 }
 
 part_bench() {
-  benchmark kernels llama-8b none kernels
-  benchmark steps llama-8b none steps
+  benchmark kernels "$SHAPE" none kernels
+  benchmark steps "$SHAPE" none steps
 }
 
-# A model of this shape, for random weights.
+# The configuration of a model of $SHAPE, for random weights; and BATCH, how much of it a server computes at once.
 model_config() {
-  mkdir -p "$WORK/llama-8b"
-  cat > "$WORK/llama-8b/config.json" << 'CONFIG'
-{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336,
- "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256,
+  BATCH="--sluice.scheduler.max-sequences=256 --sluice.scheduler.max-batched-tokens=8192"
+  set -- 4096 14336 32 32 8 128256
+  if [ "$SHAPE" = tiny ]; then
+    BATCH="--sluice.scheduler.max-sequences=4 --sluice.scheduler.max-batched-tokens=16 --sluice.model.max-context=256"
+    set -- 64 128 2 4 2 6400
+  fi
+  mkdir -p "$WORK/model"
+  cat > "$WORK/model/config.json" << CONFIG
+{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": $1, "intermediate_size": $2,
+ "num_hidden_layers": $3, "num_attention_heads": $4, "num_key_value_heads": $5, "vocab_size": $6,
  "max_position_embeddings": 131072, "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "tie_word_embeddings": false,
  "hidden_act": "silu", "eos_token_id": 2}
 CONFIG
@@ -197,11 +205,12 @@ CONFIG
 
 start_server() {
   model_config
+  # shellcheck disable=SC2086 # they are several words
   bounded $((PART_END - $(now))) "$JAVA" --enable-native-access=ALL-UNNAMED --add-modules=jdk.incubator.vector -Xmx8g \
     -XX:-CreateCoredumpOnCrash "-XX:ErrorFile=$WORK/logs/$PART/server.crash.txt" -cp "$CLASSES" dev.sluice.SluiceApplication \
     --server.address=127.0.0.1 --server.port="$PORT" --management.server.address=127.0.0.1 --management.server.port=0 \
-    --sluice.executor.type=cuda --sluice.model.load-format=dummy --sluice.model.path="$WORK/llama-8b" \
-    --sluice.scheduler.max-sequences=256 --sluice.scheduler.max-batched-tokens=8192 > "$WORK/logs/$PART/server.txt" 2>&1 &
+    --sluice.executor.type=cuda --sluice.model.load-format=dummy --sluice.model.path="$WORK/model" \
+    $BATCH > "$WORK/logs/$PART/server.txt" 2>&1 &
   SERVER=$!
 }
 
@@ -237,7 +246,8 @@ part_server() {
   start_server
   watch_server > /dev/null 2>&1 &
   WATCH=$!
-  jvm clients dev.sluice.sweep.ServingBenchmark "http://127.0.0.1:$PORT" 256 1024 256 1024
+  # shellcheck disable=SC2086 # they are several words
+  jvm clients dev.sluice.sweep.ServingBenchmark "http://127.0.0.1:$PORT" $LOAD
   if [ "$OUTCOME" != passed ] && ! group_lives "$SERVER"; then
     OUTCOME="FAILED (the server ended)"
     LOG=$WORK/logs/$PART/server.txt
@@ -260,7 +270,7 @@ part_baseline() {
   script torch_kernels
   note "$(grep -c '^|' "$LOG") rows"
   note_rows
-  script transformers_baseline "$WORK/llama-8b/config.json" 256 1024 256
+  script transformers_baseline "$WORK/model/config.json" 256 1024 256
   FIGURE=$(grep 'output tokens/s' "$LOG" | tail -n 1)
   note "$FIGURE"
 }
@@ -290,6 +300,7 @@ PROFILED="^($PROFILED|(add_)?rms_norm_bf16)\$"
 # Those of the metrics that this profiler has: it refuses to begin if it does not know one.
 known_metrics() {
   timeout 60 "$1" --query-metrics 2> /dev/null | awk '{ print $1 }' > "$WORK/known"
+  [ -s "$WORK/known" ] || echo "$METRICS" | sed 's/\..*//' > "$WORK/known"
   echo "$METRICS" | while read -r metric; do
     case $metric in
       launch__*) echo "$metric" ;;
@@ -305,7 +316,7 @@ part_ncu() {
     --kernel-id "::regex:$PROFILED:^[1-3]\$" --metrics "$(known_metrics "$profiler")" --csv --page raw \
     --log-file "$WORK/logs/ncu/profile.csv" "$JAVA" --enable-native-access=ALL-UNNAMED \
     --add-modules=jdk.incubator.vector -Xmx8g -cp "$CLASSES" dev.sluice.executor.cuda.CudaBenchmark two-layers steps
-  FIGURE="$(grep -c 'gemm_\|paged_\|rms_norm' "$WORK/logs/ncu/profile.csv" 2> /dev/null) launches profiled"
+  FIGURE="$(grep -c '^"[0-9]' "$WORK/logs/ncu/profile.csv" 2> /dev/null) launches profiled"
   note "$FIGURE"
   grep '^==ERROR==' "$WORK/logs/ncu/profile.csv" 2> /dev/null | head -n 3 | sed 's/^/      > /' | tee -a "$DETAILS"
   if command -v python3 > /dev/null; then

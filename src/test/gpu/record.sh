@@ -87,6 +87,8 @@ outcome() {
     echo "killed after $3 s"
   elif [ "$1" -gt 128 ]; then
     echo "crashed (signal $(($1 - 128)))"
+  elif grep -q '^# A fatal error has been detected by the Java' "$LOG"; then
+    echo "crashed ($(sed -n 's/^# *\(SIG[A-Z]*\).*/\1/p' "$LOG"))"
   else
     echo "FAILED (exit $1)"
   fi
@@ -117,6 +119,20 @@ attempt() {
   CHILD=
 }
 
+# Where a program hung, or what it says of its failures.
+excerpt() {
+  case $OUTCOME in
+    crashed*) grep -E '^# +(SIG|[CjVJv] +\[)' "$LOG" || last_lines ;;
+    FAILED*) grep -E '=>|caught:|[Ee]rror:|Exception in' "$LOG" | grep -v TestAborted || last_lines ;;
+    *) last_lines ;;
+  esac | sed 's/^[^[:alnum:]#[]*//' | cut -c 1-180 | awk 'NF && !seen[$0]++' | head -n 5
+}
+
+# Without what JUnit says of every test.
+last_lines() {
+  grep -v -E ' (tags|uniqueId|parent|source): ' "$LOG" | tail -n 5
+}
+
 # Notes what became of the program, with a figure; the part is what the first of its programs that did not pass is.
 note() {
   printf '  %-44s %-24s %4s s  %s\n' "$name" "$OUTCOME" "$TOOK" "$1" | tee -a "$DETAILS"
@@ -126,7 +142,7 @@ note() {
     skipped:*) SKIPPED=${SKIPPED:-$OUTCOME} ;;
     *)
       STATE=${STATE:-$OUTCOME}
-      tail -n 5 "$LOG" | cut -c 1-200 | sed 's/^/      > /' | tee -a "$DETAILS"
+      excerpt | sed 's/^/      > /' | tee -a "$DETAILS"
       ;;
   esac
   pack

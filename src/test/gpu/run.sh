@@ -15,7 +15,7 @@ LIMIT_MIB=45 # what travels to a borrowed host is often limited to 64 MiB
 MODULES=java.base,java.desktop,java.instrument,java.logging,java.management,java.naming,java.net.http,java.security.jgss
 MODULES+=,java.sql,java.xml,jdk.incubator.vector,jdk.management,jdk.unsupported,jdk.zipfs
 # Beside what the server needs.
-FOR_TESTS='junit|opentest4j|apiguardian|assertj'
+FOR_TESTS='junit-jupiter|junit-platform|opentest4j|apiguardian|assertj'
 
 jdk_25() {
   local home
@@ -38,6 +38,16 @@ repack() {
   "$1/bin/jar" --create --no-compress --no-manifest --file "$2" -C target/gpu-jar .
 }
 
+# With what is in the bundle a test runs: one that asks for no GPU.
+try_out() {
+  (
+    cd "$1"
+    class=$(find target/test-classes -name DecodeSplitsTest.class | sed 's|target/test-classes/||; s|/|.|g; s|.class$||')
+    runtime/bin/java -cp "target/test-classes:target/classes:lib/*" org.junit.platform.console.ConsoleLauncher execute \
+      --disable-banner --details=summary --fail-if-no-tests --select-class="$class" > ../gpu-try-out.txt 2>&1
+  ) || { cat target/gpu-try-out.txt >&2 && return 1; }
+}
+
 bundle() {
   local jdk to
   jdk=$(jdk_25)
@@ -51,19 +61,21 @@ bundle() {
   ./mvnw -B -q dependency:build-classpath -DincludeScope=runtime -Dmdep.outputFile=target/gpu-server.txt
   {
     tr ':' '\n' < target/gpu-server.txt && echo
-    tr ':' '\n' < target/gpu-tests.txt | grep -E "/[^/]*($FOR_TESTS)[^/]*\.jar$"
+    tr ':' '\n' < target/gpu-tests.txt | grep -E "/($FOR_TESTS)[^/]*\.jar$"
   } | sort -u | xargs -I{} cp {} "$to/lib/"
   for jar in "$to"/lib/*.jar; do
     repack "$jdk" "$jar"
   done
   cp -r target/classes target/test-classes "$to/target/"
   rm -f "$to"/target/classes/models/*/model.safetensors # random weights will do, and the tiny models have their own
+  rm -rf "$to/target/test-classes/golden/tiny"/*/*.safetensors # tests read those of the next line
   cp -r src/test/resources/golden "$to/src/test/resources/"
   cp src/test/gpu/{check,record,parts}.sh src/test/gpu/*.py "$to/"
   "$jdk/bin/jlink" --add-modules "$MODULES" --strip-debug --no-header-files --no-man-pages --compress zip-0 \
     --output "$to/runtime"
   # Nothing is drawn: the module is there for java.beans.
   rm -f "$to"/runtime/lib/lib{awt,awt_xawt,awt_headless,fontmanager,freetype,splashscreen,mlib_image,javajpeg,lcms,jsound,jawt}.so
+  try_out "$to"
   tar -C target -cf - gpu-checks | xz -6 -T0 > target/gpu-checks.tar.xz
   local mib=$(( ($(stat -c %s target/gpu-checks.tar.xz) + 1048575) / 1048576 ))
   echo "target/gpu-checks.tar.xz: $mib MiB of at most $LIMIT_MIB"

@@ -268,6 +268,17 @@ class GpuCheckScriptTest {
     }
 
     @Test
+    void aCrashOfTheJavaMachineIsToldByItsSignal() throws Exception {
+        does("CudaGoldenTest", """
+                echo '# A fatal error has been detected by the Java Runtime Environment:'
+                echo '#  SIGSEGV (0xb) at pc=0x0, pid=1, tid=2'
+                exit 1
+                """);
+        assertThat(check(List.of(), "golden")).isEqualTo(1);
+        assertThat(parts()).containsExactly("golden | crashed (SIGSEGV) | 0 tests, 0 failed, 0 skipped");
+    }
+
+    @Test
     void whenItIsEndedTheSummaryIsThereAndNothingRuns() throws Exception {
         does("CudaGoldenTest", HANGS);
         start(List.of(), "contract", "golden", "kernels");
