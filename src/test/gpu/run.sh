@@ -84,7 +84,7 @@ bundle() {
 
 needs() {
   cat << 'NEEDS'
-The host needs: Linux on x86-64 with glibc 2.28 or later, the NVIDIA driver (libcuda.so.1), sh, the usual small programs (awk,
+The host needs: Linux on x86-64 with glibc 2.34 or later, the NVIDIA driver (libcuda.so.1), sh, the usual small programs (awk,
 grep, gzip, sed, tail, tar, timeout and so on, as GNU has them), /proc, xz or python3 to unpack, 24 GiB of GPU memory, and port
 8080 of 127.0.0.1 or another one in CHECK_PORT. It makes use of, if it has them: nvidia-smi, libcublasLt, python3 with torch
 and transformers, compute-sanitizer, ncu. It needs no Java, no CUDA toolkit, no network, and nothing of this repository.
