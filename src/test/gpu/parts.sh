@@ -219,7 +219,11 @@ watch_server() {
   while group_lives "$SERVER"; do
     sleep 1
   done
-  kill -s KILL -- "-$(cat "$WORK/child")" 2> /dev/null
+  while [ ! -s "$WORK/child" ]; do
+    sleep 0.2
+  done
+  client=$(cat "$WORK/child")
+  kill -s KILL -- "-$client" 2> /dev/null || kill -s KILL "$client" 2> /dev/null
 }
 
 # First as an operator does, then for certain; its port and memory are free when its last process has ended.

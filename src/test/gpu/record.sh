@@ -38,10 +38,11 @@ bounded() {
   exec timeout -s KILL "$limit" "$@"
 }
 
-# Whether a process of this group is left: one that is dead, but not yet read by its parent, holds nothing.
+# Whether a process of this group is left, or the one that is about to begin the group. One that is dead, but not yet read by
+# its parent, holds nothing.
 group_lives() {
-  cat /proc/[0-9]*/stat 2> /dev/null | sed 's/.*) //' \
-    | awk -v group="$1" '$3 == group && $1 != "Z" && $1 != "X" { found = 1 } END { exit !found }'
+  cat /proc/[0-9]*/stat 2> /dev/null | sed 's/ (.*) / /' \
+    | awk -v group="$1" '($1 == group || $4 == group) && $2 != "Z" && $2 != "X" { found = 1 } END { exit !found }'
 }
 
 # await_end GROUP SECONDS: false if some of it is left after that. Memory of the GPU is free when its process has ended.
@@ -115,6 +116,7 @@ attempt() {
   CODE=$?
   TOOK=$(($(now) - began))
   OUTCOME=$(outcome "$CODE" "$TOOK" "$allowed")
+  rm -f "$WORK/child"
   end_group "$CHILD"
   CHILD=
 }

@@ -296,6 +296,27 @@ class GpuCheckScriptTest {
         assertThat(archived()).contains("logs/golden/CudaGoldenTest.txt");
     }
 
+    /** It has no process group until {@code timeout} runs, and on a busy host the clients may be faster. */
+    @Test
+    void aServerThatHasNotBegunYetHasNotEnded() throws Exception {
+        String path = System.getenv("PATH");
+        Path slow = Files.createDirectories(host.resolve("slow"));
+        for (String program : List.of("timeout", "sed")) {
+            Path file = slow.resolve(program);
+            Files.writeString(file, """
+                    #!/bin/sh
+                    PATH=%s
+                    case "%s $*" in sed*|*SluiceApplication*) sleep 0.4 ;; esac
+                    exec %s "$@"
+                    """.formatted(path, program, program));
+            assertThat(file.toFile().setExecutable(true)).isTrue();
+        }
+        does("SluiceApplication", HANGS);
+        does("ServingBenchmark", "while [ ! -f hanging ]; do :; done; sleep 1; exit 0");
+        assertThat(check(List.of("CHECK_PORT=4", "PATH=" + slow + ":" + path), "server"))
+                .isZero();
+    }
+
     @Test
     void theServerIsEndedWhenItsClientsHave() throws Exception {
         does("SluiceApplication", HANGS);
