@@ -2,7 +2,8 @@
  * A CUDA driver without a device, for tests: host memory plays the device, copies are done at once. It knows which handles
  * live, refuses dead ones and threads without a context, fails when it is told to, and remembers every call. Kernels are
  * only written down, unless fake_emulate names the library of emulated_kernels.cpp: then they run, at their launch, and what
- * goes wrong in one is a sticky error. Not for use by several threads at once.
+ * goes wrong in one is a sticky error. Named libcuda.so.1, in a folder of LD_LIBRARY_PATH, it is the machine's own driver:
+ * then FAKE_CUDA_KERNELS names that library. Not for use by several threads at once.
  */
 #include <dlfcn.h>
 #include <stdint.h>
@@ -39,6 +40,8 @@ static int function_count;
 static Emulate emulate;
 static int capability = 90;
 static int sticky;
+static Handle *primary;
+static int primary_users;
 static int fresh_byte = 0xcc; /* whoever reads what nobody wrote shall see it */
 static int launches; /* the device's clock: a millisecond each */
 
@@ -51,6 +54,7 @@ void fake_reset(void) {
     }
     handle_count = 0;
     function_count = 0;
+    primary_users = 0;
     emulate = NULL;
     capability = 90;
     sticky = 0;
@@ -194,7 +198,20 @@ int cuGetErrorName(int code, const char **name) {
     }
     return INVALID_VALUE;
 }
-int cuInit(unsigned flags) { (void)flags; CALL("cuInit", ""); return devices ? OK : NO_DEVICE; }
+/* A process that nobody can tell anything, as one on a GPU host, is told by its environment which kernels to run. */
+static int emulate_as_said(void) {
+    const char *kernels = getenv("FAKE_CUDA_KERNELS");
+    const char *problem = kernels && !emulate ? fake_emulate(kernels) : NULL;
+    if (problem) {
+        fprintf(stderr, "%s\n", problem);
+    }
+    return problem ? NO_DEVICE : OK;
+}
+int cuInit(unsigned flags) {
+    (void)flags;
+    CALL("cuInit", "");
+    return devices ? emulate_as_said() : NO_DEVICE;
+}
 int cuDriverGetVersion(int *version) { CALL("cuDriverGetVersion", ""); *version = 13000; return OK; }
 int cuDeviceGetCount(int *count) { CALL("cuDeviceGetCount", ""); *count = devices; return OK; }
 int cuDeviceGet(int *device, int ordinal) { CALL("cuDeviceGet", ""); *device = ordinal; return OK; }
@@ -219,18 +236,19 @@ int cuDeviceTotalMem_v2(size_t *bytes, int device) { (void)device; CALL("cuDevic
 int cuDevicePrimaryCtxRetain(void **context, int device) {
     (void)device;
     CALL("cuDevicePrimaryCtxRetain", "");
-    *context = make(CONTEXT);
+    if (primary_users++ == 0) {
+        primary = make(CONTEXT);
+    }
+    *context = primary;
     return OK;
 }
 int cuDevicePrimaryCtxRelease_v2(int device) {
     (void)device;
     CALL("cuDevicePrimaryCtxRelease", "");
-    for (int i = 0; i < handle_count; i++) {
-        if (handles[i]->kind == CONTEXT && handles[i]->alive) {
-            return destroy(handles[i], CONTEXT);
-        }
+    if (primary_users == 0) {
+        return INVALID_CONTEXT;
     }
-    return INVALID_CONTEXT;
+    return --primary_users == 0 ? destroy(primary, CONTEXT) : OK;
 }
 int cuCtxSetCurrent(void *context) {
     CALL("cuCtxSetCurrent", "");

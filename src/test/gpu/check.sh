@@ -1,84 +1,96 @@
 #!/bin/sh
-# Runs on a host that has nothing but the NVIDIA driver: kernel tests, the executor's contract, golden models, benchmarks, a
-# server under load beside transformers, if the host's python3 has it.
-# Results go to the folder named by the first argument, ./results by default. Ends with 3 if there is no GPU.
-cd "$(dirname "$0")" || exit 1
-RESULTS=${1:-results}
-case $RESULTS in /*) ;; *) RESULTS=$OLDPWD/$RESULTS ;; esac
-mkdir -p "$RESULTS"
-OPTIONS="--enable-native-access=ALL-UNNAMED --add-modules=jdk.incubator.vector -Xmx8g"
-CLASSES="target/test-classes:target/classes:lib/*"
-failed=0
+# Runs on a host that has little more than the NVIDIA driver: tests of the kernels and of the executor, benchmarks, a server
+# under load, the same by PyTorch, compute-sanitizer, the profiler. What hangs, crashes or fails costs only itself.
+#
+#   check.sh [--results DIR] [PART ...]
+#
+# Parts run in the order in which they are named; without any, all of them run, the most telling first. DIR, ./results by
+# default, gets summary.txt and results.tar.gz; a run of other parts adds to both. Ends with 0 if all parts passed, with 1 if
+# one did not, with 2 if it was called wrongly, with 3 if there is no GPU.
+PARTS="kernels golden bench contract executor quantise server baseline sanitize ncu"
 
-run() {
-  name=$1
-  shift
-  echo "== $name"
-  if "$@" > "$RESULTS/$name.txt" 2>&1; then
-    echo "   passed: $RESULTS/$name.txt"
-  else
-    echo "   FAILED: $RESULTS/$name.txt"
-    tail -n 20 "$RESULTS/$name.txt"
-    failed=1
-  fi
+# shellcheck disable=SC2034,SC2329 # record.sh reads and calls what is here
+
+# Seconds for a whole part, and for one program of it: a test class, a benchmark. $KERNELS_LIMITS and so on replace them.
+# The first three parts together stay below the ten minutes that a command on a borrowed host may take.
+limits() {
+  case $1 in
+    kernels) echo "${KERNELS_LIMITS:-240 60}" ;;
+    golden) echo "${GOLDEN_LIMITS:-70 70}" ;;
+    bench) echo "${BENCH_LIMITS:-200 110}" ;;
+    contract) echo "${CONTRACT_LIMITS:-240 90}" ;;
+    executor) echo "${EXECUTOR_LIMITS:-120 60}" ;;
+    quantise) echo "${QUANTISE_LIMITS:-180 120}" ;;
+    server) echo "${SERVER_LIMITS:-330 300}" ;;
+    baseline) echo "${BASELINE_LIMITS:-420 300}" ;;
+    sanitize) echo "${SANITIZE_LIMITS:-240 240}" ;;
+    ncu) echo "${NCU_LIMITS:-300 240}" ;;
+  esac
 }
 
-java() {
-  # shellcheck disable=SC2086
-  runtime/bin/java $OPTIONS -cp "$CLASSES" "$@"
+usage() {
+  echo "usage: check.sh [--results DIR] [PART ...], parts are: $PARTS" >&2
+  exit 2
 }
 
-junit() {
-  java org.junit.platform.console.ConsoleLauncher execute --disable-banner --details=tree \
-    --reports-dir "$RESULTS/junit" "$@"
+# Sets RESULTS and CHOSEN.
+read_arguments() {
+  RESULTS=results
+  CHOSEN=
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --results)
+        [ $# -gt 1 ] || usage
+        RESULTS=$2
+        shift
+        ;;
+      -*) usage ;;
+      *)
+        case " $PARTS " in *" $1 "*) CHOSEN="$CHOSEN $1" ;; *) usage ;; esac
+        ;;
+    esac
+    shift
+  done
+  : "${CHOSEN:=$PARTS}"
 }
 
-java dev.sluice.executor.cuda.ShowGpu > "$RESULTS/gpu.txt" 2>&1
-code=$?
-cat "$RESULTS/gpu.txt"
-[ $code -eq 0 ] || exit 1
-grep -q '^No GPU' "$RESULTS/gpu.txt" && exit 3
-
-run kernels junit --include-package=dev.sluice.executor.cuda --include-classname='.*Emulated.*Test' \
-  --scan-classpath=target/test-classes
-run contract junit --select-class=dev.sluice.executor.cuda.CudaExecutorContractTest
-run golden junit --select-class=dev.sluice.executor.cuda.CudaGoldenTest \
-  --select-class=dev.sluice.executor.cuda.CudaQuantizationTest
-run executor junit --select-class=dev.sluice.executor.cuda.CudaExecutorTest \
-  --select-class=dev.sluice.executor.cuda.CudaTransfersTest
-if command -v compute-sanitizer > /dev/null; then
-  run sanitizer compute-sanitizer --target-processes all --error-exitcode 9 runtime/bin/java $OPTIONS -cp "$CLASSES" \
-    org.junit.platform.console.ConsoleLauncher execute --select-class=dev.sluice.executor.cuda.CudaGoldenTest
-else
-  echo "== compute-sanitizer is not on the PATH: memory accesses were not checked"
-fi
-run benchmark java dev.sluice.executor.cuda.CudaBenchmark
-grep '|' "$RESULTS/benchmark.txt"
-
-serve() {
-  mkdir -p "$RESULTS/llama-8b"
-  cat > "$RESULTS/llama-8b/config.json" << 'CONFIG'
-{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336,
- "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256,
- "max_position_embeddings": 131072, "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "tie_word_embeddings": false,
- "hidden_act": "silu", "eos_token_id": 2}
-CONFIG
-  java dev.sluice.SluiceApplication --server.address=127.0.0.1 --management.server.address=127.0.0.1 --sluice.executor.type=cuda --sluice.model.load-format=dummy \
-    --sluice.model.path="$RESULTS/llama-8b" --sluice.scheduler.max-sequences=256 \
-    --sluice.scheduler.max-batched-tokens=8192 > "$RESULTS/server.txt" 2>&1 &
-  server=$!
-  java dev.sluice.sweep.ServingBenchmark http://127.0.0.1:8080 256 1024 256 1024
-  code=$?
-  kill $server
-  return $code
+# Sets STATE to "skipped", and why, of all parts that were to run.
+skip_all() {
+  for PART in $CHOSEN; do
+    begin_part "$PART"
+    STATE="skipped: $1"
+    end_part
+  done
 }
-run serving serve
-tail -n 1 "$RESULTS/serving.txt"
-echo "== baseline"
-if command -v python3 > /dev/null; then
-  python3 transformers_baseline.py "$RESULTS/llama-8b/config.json" 256 1024 256 > "$RESULTS/baseline.txt" 2>&1
-  tail -n 1 "$RESULTS/baseline.txt"
-else
-  echo "no baseline: there is no python3"
-fi
-exit $failed
+
+read_arguments "$@"
+mkdir -p "$RESULTS" && RESULTS=$(cd "$RESULTS" && pwd) && cd "$(dirname "$0")" || exit 1
+# shellcheck source-path=SCRIPTDIR
+. ./record.sh
+# shellcheck source-path=SCRIPTDIR
+. ./parts.sh
+
+begin_record
+trap 'interrupted' INT TERM HUP
+trap 'end_everything' EXIT
+describe_host
+case $GPU in
+  there)
+    find_cublas
+    for PART in $CHOSEN; do
+      begin_part "$PART"
+      "part_$PART"
+      end_part
+    done
+    ;;
+  none)
+    skip_all "no GPU"
+    VERDICT=3
+    ;;
+  *)
+    skip_all "the driver $GPU"
+    VERDICT=1
+    ;;
+esac
+show_summary
+exit "$VERDICT"

@@ -131,7 +131,8 @@ final class EngineForge {
                 properties.executor().cuda().quantization(),
                 kernelCache.isEmpty() ? null : Path.of(kernelCache),
                 properties.executor().cuda().measureProducts(),
-                properties.executor().cuda().cublas());
+                properties.executor().cuda().cublas(),
+                properties.executor().cuda().cublasLibrary());
     }
 
     /** The context that is served: the model's, the configured one, or what the cache can hold, whichever is least. */

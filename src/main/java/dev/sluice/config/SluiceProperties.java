@@ -90,7 +90,8 @@ public record SluiceProperties(
 
                 @DefaultValue("") String kernelCache,
                 @DefaultValue("true") boolean measureProducts,
-                @DefaultValue("true") boolean cublas) {}
+                @DefaultValue("true") boolean cublas,
+                @DefaultValue("") String cublasLibrary) {}
     }
 
     /** The cache of keys and values; zero blocks means as many as the memory holds, or the GPU. */

@@ -1,6 +1,5 @@
 package dev.sluice.executor.cuda;
 
-import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.cuda.weights.CudaWeights;
 import dev.sluice.executor.cuda.weights.LinearFormats;
@@ -21,12 +20,14 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 
 /**
  * Steps of the CUDA executor as shares of what the device can do, all measured in one run, with random weights.
  *
- * <p>Argument: a shape, {@code llama-8b} by default; {@code tiny} is for trying the program on the emulated GPU, where its
- * figures mean nothing. A second one says how linear layers are quantized: {@code none}, {@code int8} or {@code fp8}.
+ * <p>Arguments, in any order: a shape, {@code llama-8b} by default, {@code tiny} for trying the program on the emulated GPU,
+ * where its figures mean nothing, or {@code two-layers} for a profiler; {@code kernels} or {@code steps} if not both are to be
+ * measured; how linear layers are quantized, {@code none}, {@code int8} or {@code fp8}.
  */
 public final class CudaBenchmark {
 
@@ -41,8 +42,14 @@ public final class CudaBenchmark {
             int context,
             int prefill,
             int batch,
+            int warmups,
             int steps,
             int transferBlocks) {
+
+        /** Named by the arguments. */
+        static Shape of(Set<String> words) {
+            return words.contains("tiny") ? TINY : words.contains("two-layers") ? TWO_LAYERS : LLAMA_8B;
+        }
 
         String config() {
             return """
@@ -55,78 +62,103 @@ public final class CudaBenchmark {
         }
     }
 
-    private static final Shape LLAMA_8B = new Shape(4096, 14336, 32, 32, 8, 128256, 1024, 8192, 64, 50, 512);
-    private static final Shape TINY = new Shape(64, 128, 2, 4, 2, 256, 40, 64, 4, 3, 4);
+    /** What the device can do: a second, unknown if nobody has measured it. */
+    private record Ceilings(double bandwidth, double peak, double pinnedRate) {
+
+        static final Ceilings UNKNOWN = new Ceilings(Double.NaN, Double.NaN, Double.NaN);
+    }
+
+    // 200 steps: fewer would measure the interpreter. Their tokens are a part of the context.
+    private static final Shape LLAMA_8B = new Shape(4096, 14336, 32, 32, 8, 128256, 1024, 8192, 64, 200, 50, 512);
+    private static final Shape TINY = new Shape(64, 128, 2, 4, 2, 256, 40, 64, 4, 3, 3, 4);
+    /** Long prompts, because the profiler looks at the first launches of each kernel. */
+    private static final Shape TWO_LAYERS = new Shape(4096, 14336, 2, 32, 8, 128256, 32768, 8192, 4, 3, 3, 0);
+
+    private static final long WARM_UP_NANOS_MAX = 20_000_000_000L;
+    private static final Set<String> WORDS =
+            Set.of("llama-8b", "tiny", "two-layers", "kernels", "steps", "none", "int8", "fp8");
 
     private final Shape shape;
     private final ModelSpec model;
     private final long weightBytes;
     private final long weightNumbers;
     private final CudaExecutor executor;
-    private final double bandwidth;
-    private final double peak;
-    private final double plainRate;
+    private final Ceilings ceilings;
     private final PlanDriver driver;
 
     private CudaBenchmark(
-            Shape shape,
-            Model model,
-            QuantizationChoice quantization,
-            CudaExecutor executor,
-            double bandwidth,
-            double peak,
-            double plainRate) {
+            Shape shape, Model model, QuantizationChoice quantization, CudaExecutor executor, Ceilings ceilings) {
         this.shape = shape;
         this.model = model.spec();
         weightBytes = weights(model, quantization);
         weightNumbers = weights(model, QuantizationChoice.NONE) / Short.BYTES;
         this.executor = executor;
-        this.bandwidth = bandwidth;
-        this.peak = peak;
-        this.plainRate = plainRate;
+        this.ceilings = ceilings;
         driver = new PlanDriver(executor);
     }
 
     public static void main(String[] args) throws IOException {
         Locale.setDefault(Locale.ROOT);
-        Shape shape = args.length > 0 && args[0].equals("tiny") ? TINY : LLAMA_8B;
-        QuantizationChoice quantization = args.length > 1
-                ? QuantizationChoice.valueOf(args[1].toUpperCase(Locale.ROOT))
-                : QuantizationChoice.NONE;
+        Set<String> words = Set.of(args);
+        if (!WORDS.containsAll(words)) {
+            throw new IllegalArgumentException("known are " + WORDS);
+        }
+        Shape shape = Shape.of(words);
         TestGpu gpu = TestGpu.fresh();
         if (gpu == null || (shape != TINY && !TestGpu.isReal())) {
             System.out.println("There is no GPU here: nothing was measured.");
-            return;
+            System.exit(3);
         }
-        CudaKernelBenchmark kernels = new CudaKernelBenchmark(gpu, shape == TINY);
-        double bandwidth = kernels.copyBandwidth();
-        double peak = kernels.matrixPeak();
-        double pinned = kernels.pinnedRate();
-        kernels.products(bandwidth, peak);
-        kernels.decodeAttention(bandwidth);
-        kernels.close();
+        boolean all = !words.contains("kernels") && !words.contains("steps");
+        Ceilings ceilings = Ceilings.UNKNOWN;
+        if (shape != TWO_LAYERS) {
+            try (CudaKernelBenchmark kernels = new CudaKernelBenchmark(gpu, shape == TINY)) {
+                ceilings = new Ceilings(kernels.copyBandwidth(), kernels.matrixPeak(), kernels.pinnedRate());
+                if (all || words.contains("kernels")) {
+                    kernels.products(ceilings.bandwidth, ceilings.peak);
+                    kernels.decodeAttention(ceilings.bandwidth);
+                    kernels.prefillAttention(ceilings.peak);
+                }
+            }
+        }
+        if (all || words.contains("steps")) {
+            steps(gpu, shape, quantization(words), ceilings);
+        }
+    }
+
+    private static QuantizationChoice quantization(Set<String> words) {
+        return words.contains("int8")
+                ? QuantizationChoice.INT8
+                : words.contains("fp8") ? QuantizationChoice.FP8 : QuantizationChoice.NONE;
+    }
+
+    private static void steps(TestGpu gpu, Shape shape, QuantizationChoice quantization, Ceilings ceilings)
+            throws IOException {
         Path directory = Files.createTempDirectory("shape");
         Files.writeString(directory.resolve("config.json"), shape.config());
+        boolean measured = shape != TWO_LAYERS; // a profiler shall see the products of steps first
+        CudaSettings settings = new CudaSettings(
+                0,
+                0,
+                shape.prefill,
+                shape.batch,
+                16,
+                shape == TINY ? 64 : 0,
+                measured ? 0.9 : 0.3,
+                quantization,
+                null,
+                measured,
+                true,
+                TestGpu.cublasLibrary());
         try (Model model = ModelDirectory.openWithoutWeights(directory, false);
-                CudaExecutor executor = gpu.open(
-                        model,
-                        new CudaSettings(
-                                0,
-                                0,
-                                shape.prefill,
-                                shape.batch,
-                                16,
-                                shape == TINY ? 64 : 0,
-                                0.9,
-                                quantization,
-                                null,
-                                true,
-                                true))) {
-            CudaBenchmark benchmark = new CudaBenchmark(shape, model, quantization, executor, bandwidth, peak, pinned);
+                CudaExecutor executor = gpu.open(model, settings)) {
+            CudaBenchmark benchmark = new CudaBenchmark(shape, model, quantization, executor, ceilings);
             benchmark.prefill();
             benchmark.decode(1, 0.85);
             benchmark.decode(shape.batch, 0.75);
-            benchmark.offload();
+            if (shape.transferBlocks > 0) {
+                benchmark.offload();
+            }
         }
     }
 
@@ -176,60 +208,62 @@ public final class CudaBenchmark {
                 "prefill of %d tokens".formatted(shape.prefill),
                 best * 1e3,
                 "%.0f TFLOP/s".formatted(rate / 1e12),
-                rate / peak,
+                rate / ceilings.peak,
                 0.65);
     }
 
     private void decode(int batch, double goal) {
-        Run[] runs = prefilled(batch, shape.context);
-        driver.step(1, runs);
-        driver.step(1, runs); // recorded
-        double[] steps = new double[shape.steps];
+        Run[] runs = prefilled(batch, shape.context - shape.warmups);
+        double[] seconds = new double[shape.steps];
         double[] host = new double[shape.steps];
-        for (int i = 0; i < steps.length; i++) {
-            StepPlan plan = driver.begin();
-            for (Run run : runs) {
-                driver.schedule(run, 1);
-            }
-            long start = System.nanoTime();
-            PendingStep step = executor.submit(plan);
-            host[i] = (System.nanoTime() - start) / 1e9;
-            var result = step.join();
-            steps[i] = (System.nanoTime() - start) / 1e9;
-            for (int r = 0; r < batch; r++) {
-                runs[r].computed++;
-                runs[r].append(Math.max(0, result.token(r)));
+        int context;
+        try (DecodeSteps steps = new DecodeSteps(executor, driver, runs)) {
+            warmUp(steps);
+            context = runs[0].computed;
+            for (int i = 0; i < shape.steps; i++) {
+                seconds[i] = steps.next();
+                host[i] = steps.hostSeconds();
             }
         }
-        Arrays.sort(steps);
-        Arrays.sort(host);
-        double median = steps[steps.length / 2];
+        double median = median(seconds);
         double bytes = weightBytes
                 - 2.0 * model.vocabularySize() * model.hiddenSize() // one row of the embedding is read
                 + (double) batch
-                        * shape.context
+                        * (context + shape.steps / 2)
                         * executor.spec().blockBytes()
                         / executor.spec().kv().blockSize();
         report(
-                "decode step, batch %d, context %d".formatted(batch, shape.context),
+                "decode step, batch %d, context %d".formatted(batch, context),
                 median * 1e3,
                 "%.2f TB/s".formatted(bytes / median / 1e12),
-                bytes / median / bandwidth,
+                bytes / median / ceilings.bandwidth,
                 goal);
-        report(
-                "host time to give a step, batch " + batch,
-                host[host.length / 2] * 1e3,
-                "",
-                host[host.length / 2] / median,
-                0.05);
+        report("host time to give a step, batch " + batch, median(host) * 1e3, "", median(host) / median, 0.05);
         release(runs);
+    }
+
+    /** Until graphs are recorded and Java is compiled; but a device that is far too slow shall be measured too. */
+    private void warmUp(DecodeSteps steps) {
+        long start = System.nanoTime();
+        for (int i = 0; i < shape.warmups && System.nanoTime() - start < WARM_UP_NANOS_MAX; i++) {
+            steps.next();
+        }
+    }
+
+    private static double median(double[] values) {
+        double[] sorted = values.clone();
+        Arrays.sort(sorted);
+        return sorted[sorted.length / 2];
     }
 
     /** Copies of many blocks against one plain copy of as many bytes, and what they cost steps that run meanwhile. */
     private void offload() {
         int count = shape.transferBlocks;
         executor.allocateHostPages(count);
-        Run[] runs = prefilled(Math.min(shape.batch, 16), shape.context);
+        Run[] runs = prefilled(Math.min(shape.batch, 16), shape.context - shape.warmups);
+        try (DecodeSteps steps = new DecodeSteps(executor, driver, runs)) {
+            warmUp(steps);
+        }
         double alone = decodeSteps(runs, null);
         int[] blocks = new int[count];
         Arrays.setAll(blocks, i -> 1 + (i * 7) % (executor.spec().kv().usableBlocks() - 1)); // no neighbours
@@ -247,7 +281,7 @@ public final class CudaBenchmark {
             double together = decodeSteps(runs, nanos);
             double rate = count * executor.spec().blockBytes() / (nanos.getFirst() / 1e9);
             String name = (store ? "store" : "load") + " of %d blocks".formatted(count);
-            report(name, nanos.getFirst() / 1e6, "%.1f GB/s".formatted(rate / 1e9), rate / plainRate, 0.9);
+            report(name, nanos.getFirst() / 1e6, "%.1f GB/s".formatted(rate / 1e9), rate / ceilings.pinnedRate, 0.9);
             report(
                     "decode steps beside a " + name,
                     together * 1e3,
@@ -261,23 +295,20 @@ public final class CudaBenchmark {
     /** Median of steps; until a copy has ended, if there is one. */
     private double decodeSteps(Run[] runs, List<Long> ended) {
         List<Double> seconds = new ArrayList<>();
-        while (ended == null ? seconds.size() < shape.steps : ended.isEmpty()) {
-            long start = System.nanoTime();
-            driver.begin();
-            for (Run run : runs) {
-                driver.schedule(run, 1);
-            }
-            driver.submit();
-            seconds.add((System.nanoTime() - start) / 1e9);
-            if (ended != null) {
-                executor.pollTransfers().forEach(end -> ended.add(end.nanos()));
+        try (DecodeSteps steps = new DecodeSteps(executor, driver, runs)) {
+            while (ended == null ? seconds.size() < shape.steps : ended.isEmpty()) {
+                seconds.add(steps.next());
+                if (ended != null) {
+                    executor.pollTransfers().forEach(end -> ended.add(end.nanos()));
+                }
             }
         }
-        seconds.sort(null);
-        return seconds.get(seconds.size() / 2);
+        return median(seconds.stream().mapToDouble(Double::doubleValue).toArray());
     }
 
+    /** @param goal of the ratio; not a number if there is none */
     static void report(String what, double millis, String figure, double ratio, double goal) {
-        System.out.printf("| %-44s | %10.3f ms | %-18s | %5.2f | goal %.2f |%n", what, millis, figure, ratio, goal);
+        String held = Double.isNaN(goal) ? "" : "goal %.2f".formatted(goal);
+        System.out.printf("| %-50s | %10.3f ms | %-18s | %5.2f | %-9s |%n", what, millis, figure, ratio, held);
     }
 }

@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param kernelCache directory for kernels that are compiled at start; null keeps none
  * @param measureProducts choose the kernels of matrix products by measuring them at start
  * @param cublas measure cuBLASLt too, if the host has it
+ * @param cublasLibrary a path or a name of it, which must then be there; empty looks for it where the system's loader does
  */
 public record CudaSettings(
         int device,
@@ -30,7 +31,8 @@ public record CudaSettings(
         QuantizationChoice quantization,
         @Nullable Path kernelCache,
         boolean measureProducts,
-        boolean cublas) {
+        boolean cublas,
+        String cublasLibrary) {
 
     private static final int BLOCK_SIZE_UNIT = 16; // the attention kernels read keys in tiles of so many
 
@@ -67,6 +69,7 @@ public record CudaSettings(
                 quantization,
                 null,
                 false,
-                false);
+                false,
+                "");
     }
 }

@@ -51,7 +51,7 @@ record RankPlan(
         PassLimits limits =
                 PassLimits.of(settings.maxBatchedTokens(), settings.maxSequences(), asked, settings.blockSize());
         NativeLibrary cublas =
-                settings.measureProducts() && settings.cublas() ? NativeLibrary.first(CublasLt.LIBRARIES) : null;
+                settings.measureProducts() && settings.cublas() ? CublasLt.find(settings.cublasLibrary()) : null;
         WeightTable counted = new WeightTable(0, formats);
         CudaWeights.place(model, counted);
         DeviceSlices workspace = new DeviceSlices(0);

@@ -29,8 +29,12 @@ public final class FakeCublasLt {
         return LIBRARY == null ? null : new FakeCublasLt(LIBRARY);
     }
 
+    static String path() {
+        return String.valueOf(LIBRARY);
+    }
+
     public static NativeLibrary library() {
-        return NativeLibrary.open(String.valueOf(LIBRARY));
+        return NativeLibrary.open(path());
     }
 
     /**

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sluice.executor.cuda.Numbers.Format;
+import dev.sluice.executor.cuda.driver.CudaContext;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Random;
@@ -27,5 +28,22 @@ class RealGpuTest {
         assertThat(out.matches(16, table, 16, 16)).isTrue();
         out.checkMargins();
         assertThat(fake.live(FakeCuda.Kind.DEVICE_MEMORY)).isZero();
+    }
+
+    @Test
+    void aHeldDeviceKeepsItsContextWhileOthersComeAndGo() {
+        FakeCuda fake = FakeCuda.fresh();
+        assumeTrue(fake != null, TestGpu.MISSING);
+        CudaContext held = TestGpu.hold(FakeCuda.library());
+        assertThat(held).isNotNull();
+        for (int i = 0; i < 2; i++) {
+            CudaContext other = TestGpu.hold(FakeCuda.library());
+            assertThat(other).isNotNull();
+            other.close();
+            assertThat(fake.live(FakeCuda.Kind.CONTEXT)).isOne();
+        }
+        held.makeCurrent();
+        held.close();
+        assertThat(fake.live()).isZero();
     }
 }

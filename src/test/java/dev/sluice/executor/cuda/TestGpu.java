@@ -8,6 +8,7 @@ import dev.sluice.executor.cuda.kernels.KernelImages;
 import dev.sluice.model.Model;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,7 +18,9 @@ import org.jspecify.annotations.Nullable;
 public final class TestGpu {
 
     public static final String MISSING = "no GPU, and no C compiler to emulate one";
-    private static final boolean REAL = isThere();
+
+    /** To the end: tests open hundreds of executors, and each would else make the primary context and destroy it. */
+    private static final @Nullable CudaContext HELD = hold(CudaDriver.LIBRARY);
 
     private final @Nullable FakeCuda fake;
 
@@ -25,17 +28,24 @@ public final class TestGpu {
         this.fake = fake;
     }
 
-    private static boolean isThere() {
+    /** The first device of a driver, in use until it is closed; null if there is none. */
+    static @Nullable CudaContext hold(String library) {
         try {
-            return CudaDriver.open(CudaDriver.LIBRARY).deviceCount() > 0;
+            CudaDriver driver = CudaDriver.open(library);
+            return new CudaContext(driver, driver.device(0));
         } catch (CudaUnavailableException e) {
-            return false;
+            return null;
         }
     }
 
     /** True on a machine with a GPU of its own. */
     public static boolean isReal() {
-        return REAL;
+        return HELD != null;
+    }
+
+    /** Where cuBLASLt is, in the variable of the environment that a server reads too; empty if nobody said it. */
+    public static String cublasLibrary() {
+        return Objects.requireNonNullElse(System.getenv("SLUICE_EXECUTOR_CUDA_CUBLASLIBRARY"), "");
     }
 
     /** Compute capability of the machine's own GPU: tens are major. */
@@ -46,7 +56,7 @@ public final class TestGpu {
 
     /** Null on a machine without any. */
     public static @Nullable TestGpu fresh() {
-        if (REAL) {
+        if (HELD != null) {
             return new TestGpu(null);
         }
         FakeCuda fake = FakeCuda.fresh();

@@ -131,6 +131,28 @@ public final class CublasLt implements AutoCloseable {
         }
     }
 
+    /**
+     * The host's library.
+     *
+     * @param named a path or a name of it; if empty, the names that the system's loader may know are tried
+     * @return null if no name was given and there is none
+     * @throws CudaUnavailableException if what was named cannot be opened: whoever names a library does not expect to go
+     *     without
+     */
+    public static @Nullable NativeLibrary find(String named) {
+        if (named.isEmpty()) {
+            return NativeLibrary.first(LIBRARIES);
+        }
+        NativeLibrary library = NativeLibrary.first(List.of(named));
+        if (library == null) {
+            throw new CudaUnavailableException(
+                    "sluice.executor.cuda.cublas-library is " + named
+                            + ", which cannot be opened; leave it empty to do without",
+                    null);
+        }
+        return library;
+    }
+
     /** With {@link #WORKSPACE_BYTES}; null, and a line in the log, if the library does not work here. */
     public static @Nullable CublasLt openIfUsable(NativeLibrary library, CudaStream stream) {
         try {

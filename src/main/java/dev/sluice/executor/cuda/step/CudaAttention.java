@@ -135,7 +135,7 @@ public final class CudaAttention {
      * @param lengths address of the lengths [sequences]
      * @param longest rows of the longest
      */
-    void prefill(int layer, long tables, long starts, long lengths, int sequences, int width, int longest) {
+    public void prefill(int layer, long tables, long starts, long lengths, int sequences, int width, int longest) {
         arguments.begin().add(operands.out).add(operands.queries);
         if (arenaMap == null) {
             arguments.add(operands.arena);
