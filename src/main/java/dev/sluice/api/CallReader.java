@@ -43,8 +43,9 @@ final class CallReader {
         }
         builder.logprobs(logprobs ? top : -1);
         Long alias = fields.integer("max_tokens", 1, Integer.MAX_VALUE);
-        Long limit =
-                fields.has("max_completion_tokens") ? fields.integer("max_completion_tokens", 1, Integer.MAX_VALUE) : alias;
+        Long limit = fields.has("max_completion_tokens")
+                ? fields.integer("max_completion_tokens", 1, Integer.MAX_VALUE)
+                : alias;
         int choices = choices(fields, 1);
         List<String> stops = SamplingReader.stops(fields);
         StreamOptions stream = StreamOptions.read(fields);

@@ -41,7 +41,8 @@ final class HeadRules {
         HttpVersion version = request.protocolVersion();
         boolean http11 = version.equals(HttpVersion.HTTP_1_1);
         if (!http11 && !version.equals(HttpVersion.HTTP_1_0)) {
-            return ApiError.invalidRequest(505, "http_version_not_supported", "only HTTP/1.1 and HTTP/1.0 are spoken");
+            return ApiError.invalidRequest(
+                    505, "http_version_not_supported", "only versions 1.1 and 1.0 of HTTP are spoken");
         }
         List<String> hosts = headers.getAll(HttpHeaderNames.HOST);
         if (hosts.size() > 1 || (http11 && hosts.isEmpty())) {
@@ -73,9 +74,11 @@ final class HeadRules {
         if (codings.isEmpty() || (codings.size() == 1 && isChunked(codings.getFirst()))) {
             return null;
         }
-        boolean chunkedAtTheEndOnly = codings.stream().filter(HeadRules::isChunked).count() == 1
-                && isChunked(codings.getLast())
-                && codings.stream().allMatch(coding -> TOKEN.matcher(coding).matches());
+        boolean chunkedAtTheEndOnly =
+                codings.stream().filter(HeadRules::isChunked).count() == 1
+                        && isChunked(codings.getLast())
+                        && codings.stream()
+                                .allMatch(coding -> TOKEN.matcher(coding).matches());
         return chunkedAtTheEndOnly
                 ? ApiError.invalidRequest(501, "not_implemented", "no Transfer-Encoding but chunked is understood")
                 : ApiError.invalidRequest(400, "bad_request", "the Transfer-Encoding must be chunked, once");

@@ -34,7 +34,8 @@ import reactor.netty.NettyPipeline;
 public final class HttpGuard extends ChannelDuplexHandler {
 
     private static final String NAME = "sluice.guard";
-    private static final long LINGER_MILLIS = 1000; // for the client to read the error before a reset could take it away
+    private static final long LINGER_MILLIS =
+            1000; // for the client to read the error before a reset could take it away
 
     private final IntConsumer onRefused;
     private int owed; // requests that were let through and whose responses are not complete
@@ -87,9 +88,7 @@ public final class HttpGuard extends ChannelDuplexHandler {
         ApiError error = null;
         String id = null;
         if (part instanceof HttpRequest head) {
-            error = undecodable
-                    ? HeadRules.undecodable(head.decoderResult().cause())
-                    : HeadRules.check(head);
+            error = undecodable ? HeadRules.undecodable(head.decoderResult().cause()) : HeadRules.check(head);
             id = head.headers().get(RequestIdFilter.HEADER);
         } else if (undecodable) {
             error = ApiError.invalidRequest(400, "bad_request", "the chunks of the body are not valid HTTP");

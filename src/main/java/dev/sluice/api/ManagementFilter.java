@@ -1,8 +1,7 @@
 package dev.sluice.api;
 
-import java.util.Collection;
 import java.util.List;
-import java.util.function.Supplier;
+import java.util.function.Predicate;
 import org.springframework.core.Ordered;
 import org.springframework.http.HttpMethod;
 import org.springframework.web.server.MethodNotAllowedException;
@@ -19,11 +18,11 @@ public final class ManagementFilter implements WebFilter, Ordered {
 
     private static final List<HttpMethod> READS = List.of(HttpMethod.GET, HttpMethod.HEAD);
 
-    private final Supplier<Collection<String>> paths;
+    private final Predicate<String> listed;
 
-    /** @param paths of the endpoints; what is below them is theirs too */
-    public ManagementFilter(Supplier<Collection<String>> paths) {
-        this.paths = paths;
+    /** @param listed true for the paths of the endpoints, as the client spells them */
+    public ManagementFilter(Predicate<String> listed) {
+        this.listed = listed;
     }
 
     @Override
@@ -33,8 +32,7 @@ public final class ManagementFilter implements WebFilter, Ordered {
 
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
-        String path = exchange.getRequest().getPath().value();
-        if (paths.get().stream().noneMatch(listed -> path.equals(listed) || path.startsWith(listed + "/"))) {
+        if (!listed.test(exchange.getRequest().getPath().value())) {
             return ApiErrorWriter.write(exchange.getResponse(), ApiError.unknownUrl());
         }
         HttpMethod method = exchange.getRequest().getMethod();

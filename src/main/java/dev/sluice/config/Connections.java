@@ -55,14 +55,20 @@ final class Connections implements WebServerFactoryCustomizer<NettyReactiveWebSe
             throw new IllegalSettingException("sluice.api.max-connections is " + asked + ", but only " + free
                     + " more files and connections may be open in this process (ulimit -n)");
         }
-        int automatic = Math.clamp(free * 3 / 4, 1, API_MAX);
-        return new Connections(settings, "api", asked > 0 ? asked : automatic, registry);
+        return new Connections(settings, "api", asked > 0 ? asked : apiMax(free), registry);
     }
 
     /** Those of the management port: an eighth of the free descriptors. */
     static Connections ofManagement(SluiceProperties.Api settings, MeterRegistry registry) {
-        return new Connections(
-                settings, "management", Math.clamp(freeDescriptors() / 8, 1, MANAGEMENT_MAX), registry);
+        return new Connections(settings, "management", managementMax(freeDescriptors()), registry);
+    }
+
+    static int apiMax(long free) {
+        return Math.clamp(free * 3 / 4, 1, API_MAX);
+    }
+
+    static int managementMax(long free) {
+        return Math.clamp(free / 8, 1, MANAGEMENT_MAX);
     }
 
     private static long freeDescriptors() {
@@ -73,8 +79,7 @@ final class Connections implements WebServerFactoryCustomizer<NettyReactiveWebSe
 
     @Override
     public void customize(NettyReactiveWebServerFactory server) {
-        server.addServerCustomizers(
-                http -> http.doOnChannelInit((observer, channel, address) -> guard(channel)));
+        server.addServerCustomizers(http -> http.doOnChannelInit((observer, channel, address) -> guard(channel)));
     }
 
     private void guard(Channel channel) {

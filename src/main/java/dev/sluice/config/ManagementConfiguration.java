@@ -2,9 +2,6 @@ package dev.sluice.config;
 
 import dev.sluice.api.ManagementFilter;
 import io.micrometer.core.instrument.MeterRegistry;
-import java.util.ArrayList;
-import java.util.Collection;
-import java.util.List;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.boot.actuate.autoconfigure.web.ManagementContextConfiguration;
 import org.springframework.boot.actuate.autoconfigure.web.ManagementContextType;
@@ -40,15 +37,8 @@ class ManagementConfiguration {
 
     @Bean
     ManagementFilter managementFilter(PathMappedEndpoints endpoints) {
-        return new ManagementFilter(() -> paths(endpoints));
-    }
-
-    private static Collection<String> paths(PathMappedEndpoints endpoints) {
-        List<String> paths = new ArrayList<>(endpoints.getAllPaths());
-        String base = endpoints.getBasePath();
-        if (base.length() > 1) {
-            paths.add(base);
-        }
-        return paths;
+        return new ManagementFilter(path -> path.equals(endpoints.getBasePath())
+                || endpoints.getAllPaths().stream()
+                        .anyMatch(endpoint -> path.equals(endpoint) || path.startsWith(endpoint + "/")));
     }
 }
