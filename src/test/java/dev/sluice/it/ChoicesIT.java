@@ -14,8 +14,8 @@ import tools.jackson.databind.JsonNode;
 /** Several choices and prompts in one call: what each draws, what is counted, and when each ends. */
 class ChoicesIT {
 
-    /** Control tokens are text here and do not end an answer, so that there is always something to compare. */
-    private static final String ALWAYS_TEXT = "\"ignore_eos\":true,\"skip_special_tokens\":false";
+    /** No control token is drawn and none ends an answer, so that there is always something to compare. */
+    private static final String ALWAYS_TEXT = "\"ignore_eos\":true,\"logit_bias\":{\"0\":-100,\"1\":-100,\"2\":-100}";
 
     private static RunningServer server;
 
