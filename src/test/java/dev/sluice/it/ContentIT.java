@@ -18,6 +18,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
@@ -147,13 +148,14 @@ class ContentIT {
     }
 
     /** Names of equal hashes, as members of the call and within the text of a tool call's arguments. */
-    @Test
-    void namesOfEqualHashesHarmNoOtherCaller() {
+    @ParameterizedTest
+    @CsvSource({"Aa, BB", "Aa, B@"})
+    void namesOfEqualHashesHarmNoOtherCaller(String zero, String one) {
         List<String> members = new ArrayList<>();
         for (int i = 0; i < 3000; i++) {
             StringBuilder name = new StringBuilder();
             for (int bit = 0; bit < 16; bit++) {
-                name.append((i >> bit & 1) == 0 ? "Aa" : "BB");
+                name.append((i >> bit & 1) == 0 ? zero : one);
             }
             members.add("\"" + name + "\":1");
         }
@@ -166,7 +168,10 @@ class ContentIT {
                 "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[" + call + "]}," + hi
                         + "],\"max_tokens\":1}")) {
             for (int i = 0; i < 3; i++) {
-                assertThat(server.post(CHAT, body).statusCode()).isIn(200, 400);
+                HttpResponse<String> answer = server.post(CHAT, body);
+                assertThat(answer.statusCode() == 200 || answer.body().contains("context_length_exceeded"))
+                        .as(answer.body())
+                        .isTrue();
             }
         }
         for (int i = 0; i < 40; i++) {
