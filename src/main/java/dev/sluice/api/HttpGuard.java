@@ -112,7 +112,7 @@ public final class HttpGuard extends ChannelDuplexHandler {
             return;
         }
         closing = true;
-        if (responding) { // half of another response is out already
+        if (responding || owed < owedAtVerdict) { // this request has its answer, or half of it, already
             close(context);
             return;
         }
@@ -148,7 +148,9 @@ public final class HttpGuard extends ChannelDuplexHandler {
                 .set(RequestIdFilter.HEADER, RequestIdFilter.idFor(id));
         Duration retryAfter = error.retryAfter();
         if (retryAfter != null) {
-            response.headers().set(HttpHeaderNames.RETRY_AFTER, Math.max(1, retryAfter.toSeconds()));
+            response.headers()
+                    .set(HttpHeaderNames.RETRY_AFTER, Math.max(1, retryAfter.toSeconds()))
+                    .set("Retry-After-Ms", Math.max(1, retryAfter.toMillis()));
         }
         return response;
     }

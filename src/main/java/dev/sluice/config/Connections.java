@@ -72,9 +72,13 @@ final class Connections implements WebServerFactoryCustomizer<NettyReactiveWebSe
     }
 
     private static long freeDescriptors() {
-        return ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
-                ? Math.max(0, unix.getMaxFileDescriptorCount() - unix.getOpenFileDescriptorCount())
-                : Integer.MAX_VALUE;
+        if (!(ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix)) {
+            return Integer.MAX_VALUE;
+        }
+        long max = unix.getMaxFileDescriptorCount(); // of no limit it makes a negative number or the largest one
+        return max < 0 || max > Integer.MAX_VALUE
+                ? Integer.MAX_VALUE
+                : Math.max(0, max - unix.getOpenFileDescriptorCount());
     }
 
     @Override

@@ -24,7 +24,7 @@ final class OpenPaths implements Predicate<String> {
     /** @param endpoints those of the management port; asked for with the first request, when all of them are known */
     OpenPaths(boolean metricsNeedKey, ObjectProvider<PathMappedEndpoints> endpoints) {
         this.metricsNeedKey = metricsNeedKey;
-        this.endpoints = SingletonSupplier.of(endpoints::getObject);
+        this.endpoints = SingletonSupplier.ofNullable(endpoints::getIfAvailable);
     }
 
     @Override
@@ -37,7 +37,8 @@ final class OpenPaths implements Predicate<String> {
     }
 
     private boolean isOf(EndpointId endpoint, String path) {
-        String root = endpoints.obtain().getPath(endpoint);
+        PathMappedEndpoints known = endpoints.get(); // null without a management port
+        String root = known == null ? null : known.getPath(endpoint);
         return root != null && (path.equals(root) || path.startsWith(root + "/"));
     }
 }

@@ -5,6 +5,8 @@ import static dev.sluice.it.RawHttp.post;
 import static dev.sluice.it.RawHttp.responses;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -154,6 +156,22 @@ class BadHeadIT {
         raw(post(KEY, BODY));
         RunningServer.await(() -> server.metric("vllm:request_success_total", "") > before);
         assertThat(server.metric("vllm:request_success_total", "")).isEqualTo(before + 1);
+    }
+
+    @Test
+    void aRequestThatHasItsAnswerGetsNoSecondOne() throws Exception {
+        String head = post("", "")
+                .replace("Content-Length: 0", "Transfer-Encoding: chunked")
+                .replace("Connection: close\r\n", "");
+        try (Socket socket = RawHttp.connect(server.base)) { // without a key, it is answered before its body is read
+            socket.getOutputStream().write((head + chunk(BODY)).getBytes(StandardCharsets.US_ASCII));
+            byte[] first = new byte["HTTP/1.1 401".length()];
+            assertThat(socket.getInputStream().readNBytes(first, 0, first.length))
+                    .isEqualTo(first.length);
+            assertThat(new String(first, StandardCharsets.US_ASCII)).isEqualTo("HTTP/1.1 401");
+            socket.getOutputStream().write("zz\r\n".getBytes(StandardCharsets.US_ASCII));
+            assertThat(responses(RawHttp.readAll(socket.getInputStream()))).isZero();
+        }
     }
 
     @Test
