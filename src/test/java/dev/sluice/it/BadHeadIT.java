@@ -175,6 +175,16 @@ class BadHeadIT {
     }
 
     @Test
+    void anErrorCanBeReadToItsEndHoweverMuchWasSent() throws Exception {
+        try (Socket socket = RawHttp.connect(server.base)) {
+            String head = get("/v1/models", "").replace("HTTP/1.1", "HTTP/7.7");
+            socket.getOutputStream().write((head + "x".repeat(4 << 20)).getBytes(StandardCharsets.US_ASCII));
+            String answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII); // no reset
+            assertThat(answer).startsWith("HTTP/1.1 505").endsWith("}");
+        }
+    }
+
+    @Test
     void anErrorWaitsForTheResponsesBeforeIt() {
         String first = post(KEY, BODY.replace("}", ",\"stream\":true}")).replace("Connection: close\r\n", "");
         String answer = raw(first + "GET /v1/models HTTP/7.7\r\n\r\n");
