@@ -9,8 +9,8 @@ import org.springframework.web.server.WebFilterChain;
 import reactor.core.publisher.Mono;
 
 /**
- * Takes an Accept header away that cannot be read or names too many types, as if none had been sent: no answer of the API
- * depends on it, and what the framework cannot read it would fail at.
+ * Takes an Accept header away that cannot be read or names too many types, as if none had been sent. No answer of the
+ * API depends on it, and the framework fails at what it cannot read.
  */
 public final class AcceptFilter implements WebFilter, Ordered {
 

@@ -232,7 +232,8 @@ class ServingIT {
                 "{\"response_format\":{\"type\":\"json_object\"}} | response_format",
                 "{\"guided_regex\":\"a\"} | guided_regex",
                 "{\"chat_template\":\"x\"} | chat_template",
-                "{\"max_tokens\":100000} | max_tokens"
+                "{\"max_tokens\":100000} | max_tokens",
+                "{\"max_completion_tokens\":100000,\"max_tokens\":1} | max_completion_tokens"
             })
     void aBadFieldIsNamed(String change, String param) {
         String body = change.startsWith("{\"messages\"") ? change : "{" + FRANCE + "," + change.substring(1);
