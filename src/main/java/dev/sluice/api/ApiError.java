@@ -43,6 +43,10 @@ public record ApiError(
         return of(status, INVALID, code, message);
     }
 
+    static ApiError unknownUrl() {
+        return invalidRequest(404, "unknown_url", "there is nothing at this path");
+    }
+
     static ApiError internal() {
         return of(500, "server_error", "internal_error", "the server failed to answer this request");
     }

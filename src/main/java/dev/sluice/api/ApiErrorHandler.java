@@ -67,7 +67,7 @@ public final class ApiErrorHandler implements WebExceptionHandler, Ordered {
 
     private static ApiError byStatus(int status) {
         return switch (status) {
-            case 404 -> ApiError.invalidRequest(404, "unknown_url", "there is nothing at this path");
+            case 404 -> ApiError.unknownUrl();
             case 406 -> ApiError.invalidRequest(406, "not_acceptable", "this answer cannot be given in that form");
             case 413 -> ApiError.invalidRequest(413, "request_too_large", "the body is too large");
             case 415 -> ApiError.invalidRequest(415, "unsupported_media_type", "the body must be JSON");

@@ -6,7 +6,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
-import java.util.Set;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.springframework.core.Ordered;
 import org.springframework.http.HttpHeaders;
@@ -16,20 +16,23 @@ import org.springframework.web.server.WebFilterChain;
 import reactor.core.publisher.Mono;
 
 /**
- * Lets only callers with a key through. Everything needs the key but a fixed list of exact paths, so no spelling of a
- * path leads around it. Keys are kept as hashes and compared in constant time.
+ * Lets only callers with a key through, on the management port as on that of the API. Everything needs the key but a fixed
+ * list of exact paths, so no spelling of a path leads around it. Keys are kept as hashes and compared in constant time.
  */
 public final class ApiKeyFilter implements WebFilter, Ordered {
 
-    private static final Set<String> OPEN =
-            Set.of("/health", "/health/ready", "/ping", "/livez", "/readyz", "/version", "/metrics", "/load");
     private static final String BEARER = "bearer ";
     private static final int KEY_LENGTH_MAX = 4096;
 
     private final List<byte[]> hashes = new ArrayList<>();
+    private final Predicate<String> open;
 
-    /** @param keys none of them blank; empty lets everybody in */
-    public ApiKeyFilter(Collection<String> keys) {
+    /**
+     * @param keys none of them blank; empty lets everybody in
+     * @param open the paths that need no key, as the client spells them
+     */
+    public ApiKeyFilter(Collection<String> keys, Predicate<String> open) {
+        this.open = open;
         for (String key : keys) {
             hashes.add(hash(key));
         }
@@ -37,14 +40,14 @@ public final class ApiKeyFilter implements WebFilter, Ordered {
 
     @Override
     public int getOrder() {
-        return HIGHEST_PRECEDENCE + 3;
+        return HIGHEST_PRECEDENCE + 5;
     }
 
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
         String path = exchange.getRequest().getPath().value();
         if (hashes.isEmpty()
-                || OPEN.contains(path)
+                || open.test(path)
                 || isKnown(key(exchange.getRequest().getHeaders()))) {
             return chain.filter(exchange);
         }

@@ -1,6 +1,10 @@
 package dev.sluice.api;
 
-import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import org.springframework.http.HttpMethod;
 import org.springframework.web.reactive.function.server.HandlerFunction;
 import org.springframework.web.reactive.function.server.RequestPredicates;
@@ -16,40 +20,58 @@ import reactor.core.publisher.Mono;
  */
 public final class ApiRoutes {
 
+    private record Route(HandlerFunction<ServerResponse> handler, HttpMethod method, List<String> paths) {}
+
     private ApiRoutes() {}
+
+    private static Route route(HandlerFunction<ServerResponse> handler, HttpMethod method, String... paths) {
+        return new Route(handler, method, List.of(paths));
+    }
+
+    private static List<Route> table(FrontDoor door, StatusRoutes status) {
+        return List.of(
+                route(door::chat, HttpMethod.POST, "/v1/chat/completions", "/chat/completions"),
+                route(door::completion, HttpMethod.POST, "/v1/completions", "/completions"),
+                route(door::tokenize, HttpMethod.POST, "/tokenize", "/v1/tokenize"),
+                route(door::detokenize, HttpMethod.POST, "/detokenize", "/v1/detokenize"),
+                route(status::models, HttpMethod.GET, "/v1/models", "/models"),
+                route(status::model, HttpMethod.GET, "/v1/models/{*id}", "/models/{*id}"),
+                route(status::health, HttpMethod.GET, "/health"),
+                route(status::ready, HttpMethod.GET, "/health/ready"),
+                route(status::version, HttpMethod.GET, "/version"),
+                route(status::load, HttpMethod.GET, "/load"),
+                route(status::metrics, HttpMethod.GET, "/metrics"),
+                route(status::health, HttpMethod.GET, "/ping"),
+                route(status::health, HttpMethod.POST, "/ping"));
+    }
 
     public static RouterFunction<ServerResponse> of(FrontDoor door, StatusRoutes status) {
         RouterFunctions.Builder routes = RouterFunctions.route();
-        add(routes, HttpMethod.POST, door::chat, "/v1/chat/completions", "/chat/completions");
-        add(routes, HttpMethod.POST, door::completion, "/v1/completions", "/completions");
-        add(routes, HttpMethod.POST, door::tokenize, "/tokenize", "/v1/tokenize");
-        add(routes, HttpMethod.POST, door::detokenize, "/detokenize", "/v1/detokenize");
-        add(routes, HttpMethod.GET, status::models, "/v1/models", "/models");
-        add(routes, HttpMethod.GET, status::model, "/v1/models/{*id}", "/models/{*id}");
-        add(routes, HttpMethod.GET, status::health, "/health");
-        add(routes, HttpMethod.GET, status::ready, "/health/ready");
-        add(routes, HttpMethod.GET, status::version, "/version");
-        add(routes, HttpMethod.GET, status::load, "/load");
-        add(routes, HttpMethod.GET, status::metrics, "/metrics");
-        routes.GET("/ping", status::health).POST("/ping", status::health);
+        for (Route route : table(door, status)) {
+            for (String path : route.paths()) {
+                routes.route(
+                        RequestPredicates.method(route.method()).and(RequestPredicates.path(path)), route.handler());
+            }
+        }
+        methods(door, status)
+                .forEach((path, methods) -> routes.route(
+                        RequestPredicates.path(path),
+                        request -> Mono.error(new MethodNotAllowedException(request.method(), methods))));
         return routes.build();
     }
 
-    private static void add(
-            RouterFunctions.Builder routes,
-            HttpMethod method,
-            HandlerFunction<ServerResponse> handler,
-            String... paths) {
-        for (String path : paths) {
-            routes.route(RequestPredicates.method(method).and(RequestPredicates.path(path)), handler);
-            routes.route(
-                    RequestPredicates.path(path),
-                    request -> Mono.error(new MethodNotAllowedException(
-                            request.method(),
-                            Arrays.asList(
-                                    method.equals(HttpMethod.GET)
-                                            ? new HttpMethod[] {HttpMethod.GET, HttpMethod.HEAD}
-                                            : new HttpMethod[] {HttpMethod.POST}))));
+    /** The methods of each pattern of paths. */
+    public static Map<String, Set<HttpMethod>> methods(FrontDoor door, StatusRoutes status) {
+        Map<String, Set<HttpMethod>> methods = new LinkedHashMap<>();
+        for (Route route : table(door, status)) {
+            for (String path : route.paths()) {
+                Set<HttpMethod> known = methods.computeIfAbsent(path, absent -> new LinkedHashSet<>());
+                known.add(route.method());
+                if (route.method().equals(HttpMethod.GET)) {
+                    known.add(HttpMethod.HEAD);
+                }
+            }
         }
+        return methods;
     }
 }

@@ -42,8 +42,10 @@ final class CallReader {
                     .asException();
         }
         builder.logprobs(logprobs ? top : -1);
-        String limitName = fields.has("max_completion_tokens") ? "max_completion_tokens" : "max_tokens";
-        Long limit = fields.integer(limitName, 1, Integer.MAX_VALUE);
+        Long alias = fields.integer("max_tokens", 1, Integer.MAX_VALUE);
+        Long limit = fields.has("max_completion_tokens")
+                ? fields.integer("max_completion_tokens", 1, Integer.MAX_VALUE)
+                : alias;
         int choices = choices(fields, 1);
         List<String> stops = SamplingReader.stops(fields);
         StreamOptions stream = StreamOptions.read(fields);

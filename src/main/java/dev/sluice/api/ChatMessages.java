@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -64,7 +63,8 @@ record ChatMessages(
                 message.put(name, value);
             }
         }
-        String reasoning = fields.text(fields.has("reasoning_content") ? "reasoning_content" : "reasoning", 1 << 23);
+        String alias = fields.text("reasoning", 1 << 23);
+        String reasoning = fields.has("reasoning_content") ? fields.text("reasoning_content", 1 << 23) : alias;
         if (reasoning != null) {
             message.put("reasoning_content", reasoning);
         }
@@ -108,7 +108,7 @@ record ChatMessages(
         return String.join("\n", texts);
     }
 
-    /** Templates iterate over the arguments, so their JSON text becomes an object; broken JSON stays a text. */
+    /** Templates iterate over the arguments, so their JSON text becomes an object; what a body may not hold stays a text. */
     private static List<Object> toolCalls(Fields fields) {
         List<Object> calls = new ArrayList<>();
         for (JsonNode node : fields.list("tool_calls", 128)) {
@@ -129,9 +129,9 @@ record ChatMessages(
 
     private static @Nullable Object parsed(String json) {
         try {
-            JsonNode node = JsonMapper.shared().readTree(json);
+            JsonNode node = JsonBody.tree(json);
             return node.isObject() ? plain(node) : json;
-        } catch (JacksonException e) {
+        } catch (ApiException e) {
             return json;
         }
     }

@@ -116,16 +116,20 @@ final class Fields {
             throw ApiError.invalidValue(path, "may have at most " + bytesMax + " bytes")
                     .asException();
         }
+        return text;
+    }
+
+    /** True if the text is no Unicode, since one of its surrogates has no partner. */
+    static boolean hasHalfCharacter(String text) {
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);
             if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
                 i++;
             } else if (Character.isSurrogate(c)) {
-                throw ApiError.invalidValue(path, "contains half a character (a lone surrogate)")
-                        .asException();
+                return true;
             }
         }
-        return text;
+        return false;
     }
 
     @Nullable

@@ -2,6 +2,7 @@ package dev.sluice.api;
 
 import java.util.UUID;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import org.springframework.core.Ordered;
 import org.springframework.web.server.ServerWebExchange;
 import org.springframework.web.server.WebFilter;
@@ -23,10 +24,13 @@ public final class RequestIdFilter implements WebFilter, Ordered {
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
         String given = exchange.getRequest().getHeaders().getFirst(HEADER);
-        String id = given != null && SANE.matcher(given).matches()
+        exchange.getResponse().getHeaders().set(HEADER, idFor(given));
+        return chain.filter(exchange);
+    }
+
+    static String idFor(@Nullable String given) {
+        return given != null && SANE.matcher(given).matches()
                 ? given
                 : UUID.randomUUID().toString();
-        exchange.getResponse().getHeaders().set(HEADER, id);
-        return chain.filter(exchange);
     }
 }

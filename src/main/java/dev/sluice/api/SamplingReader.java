@@ -105,9 +105,11 @@ final class SamplingReader {
             Fields fields, SamplingParams.Builder builder, int longestPrompt, @Nullable Integer limit, String param) {
         int room = model.contextLength() - longestPrompt;
         if (room < 1 || (limit != null && limit > room)) {
+            boolean alias = param.equals("messages") && fields.has("max_completion_tokens");
+            String limitName = alias ? "max_completion_tokens" : "max_tokens";
             String asked = limit == null ? "" : ", and " + limit + " of output are asked for";
             throw ApiError.invalid(
-                            limit == null || room < 1 ? param : "max_tokens",
+                            limit == null || room < 1 ? param : limitName,
                             "context_length_exceeded",
                             "This model's maximum context length is " + model.contextLength()
                                     + " tokens; the prompt has " + longestPrompt + asked + ".")

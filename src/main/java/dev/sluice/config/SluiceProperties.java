@@ -164,6 +164,8 @@ public record SluiceProperties(
     public record Api(
             @DefaultValue List<String> keys,
             @Nullable String keysFile,
+            @DefaultValue("false") boolean metricsNeedKey,
+            @DefaultValue("0") @Min(0) @Max(1048576) int maxConnections,
             @DefaultValue("8MB") DataSize maxBody,
             @DefaultValue("30s") @DurationMin(nanos = 1) Duration readTimeout,
             @DefaultValue("16") @Min(1) @Max(128) int maxChoices,

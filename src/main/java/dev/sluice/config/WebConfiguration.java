@@ -1,31 +1,32 @@
 package dev.sluice.config;
 
 import dev.sluice.admission.AdmissionControl;
-import dev.sluice.api.AmbiguousHeadFilter;
+import dev.sluice.api.AcceptFilter;
 import dev.sluice.api.ApiErrorHandler;
 import dev.sluice.api.ApiKeyFilter;
 import dev.sluice.api.ApiRoutes;
 import dev.sluice.api.DoubleSlashFilter;
 import dev.sluice.api.FrontDoor;
 import dev.sluice.api.MetricsScrape;
+import dev.sluice.api.OptionsFilter;
 import dev.sluice.api.RequestIdFilter;
 import dev.sluice.api.RequestLimits;
 import dev.sluice.api.StatusRoutes;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.Threads;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.security.SecureRandom;
-import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import org.springframework.beans.factory.ObjectProvider;
-import org.springframework.boot.reactor.netty.NettyReactiveWebServerFactory;
-import org.springframework.boot.web.server.WebServerFactoryCustomizer;
+import org.springframework.boot.actuate.endpoint.web.PathMappedEndpoints;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.http.HttpMethod;
 import org.springframework.web.reactive.function.server.RouterFunction;
 import org.springframework.web.reactive.function.server.ServerResponse;
 import reactor.core.scheduler.Scheduler;
@@ -91,14 +92,13 @@ class WebConfiguration {
     }
 
     @Bean
-    WebServerFactoryCustomizer<NettyReactiveWebServerFactory> slowHeads(SluiceProperties properties) {
-        return server -> server.addServerCustomizers(http -> http.doOnChannelInit((observer, channel, address) ->
-                SlowHeadGuard.install(channel, properties.api().readTimeout())));
+    Connections apiConnections(SluiceProperties properties, MeterRegistry registry) {
+        return Connections.ofApi(properties.api(), registry);
     }
 
     @Bean
-    AmbiguousHeadFilter ambiguousHeadFilter() {
-        return new AmbiguousHeadFilter();
+    AcceptFilter acceptFilter() {
+        return new AcceptFilter();
     }
 
     @Bean
@@ -112,17 +112,17 @@ class WebConfiguration {
     }
 
     @Bean
-    ApiKeyFilter apiKeyFilter(SluiceProperties properties) {
-        List<String> keys = new ArrayList<>(properties.api().keys());
-        String file = properties.api().keysFile();
-        if (file != null && !file.isEmpty()) {
-            try {
-                Files.readAllLines(Path.of(file)).stream().map(String::strip).forEach(keys::add);
-            } catch (IOException e) {
-                throw new IllegalArgumentException("sluice.api.keys-file cannot be read: " + file, e);
-            }
+    OptionsFilter optionsFilter(FrontDoor door, StatusRoutes status) {
+        Map<String, Set<HttpMethod>> methods = new LinkedHashMap<>(ApiRoutes.methods(door, status));
+        for (String probe : List.of("/livez", "/readyz")) {
+            methods.put(probe, Set.of(HttpMethod.GET, HttpMethod.HEAD));
         }
-        keys.removeIf(String::isBlank);
-        return new ApiKeyFilter(keys);
+        return new OptionsFilter(methods);
+    }
+
+    @Bean
+    ApiKeyFilter apiKeyFilter(SluiceProperties properties, ObjectProvider<PathMappedEndpoints> endpoints) {
+        SluiceProperties.Api api = properties.api();
+        return new ApiKeyFilter(ApiKeys.read(api), new OpenPaths(api.metricsNeedKey(), endpoints));
     }
 }

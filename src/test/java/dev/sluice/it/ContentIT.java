@@ -4,8 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.net.ServerSocket;
 import java.net.SocketTimeoutException;
+import java.net.URI;
+import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -13,6 +18,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
@@ -104,6 +110,77 @@ class ContentIT {
                 .at("/tokens");
         assertThat(ids.size()).isGreaterThan(1);
         ids.forEach(id -> assertThat(id.intValue()).isGreaterThan(2)); // 0, 1 and 2 are the control tokens
+    }
+
+    /** Where text may stand: in what is read, in what is not, in names, and in JSON within JSON. */
+    private static final List<String> PLACES = List.of(
+            "{\"messages\":[{\"role\":\"user\",\"content\":\"a%sb\"}],\"max_tokens\":1}",
+            "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"max_tokens\":1,\"unknown\":[{\"x\":\"%s\"}]}",
+            "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"max_tokens\":1,\"un%sknown\":1}",
+            "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}],\"max_tokens\":1,\"user\":\"%s\"}");
+
+    @ParameterizedTest
+    @ValueSource(strings = {"c0af", "e080af", "f08080af", "eda080", "f4908080", "ff", "c3", "5c7564383030"})
+    void whatIsNoUnicodeIsRefusedWhereverItStands(String hex) { // J13, J14
+        byte[] bytes = HexFormat.of().parseHex(hex);
+        for (String place : PLACES) {
+            byte[] body = place.formatted(new String(bytes, StandardCharsets.ISO_8859_1))
+                    .getBytes(StandardCharsets.ISO_8859_1);
+            HttpResponse<String> answer = post(body);
+            assertThat(answer.statusCode()).as(place).isEqualTo(400);
+            assertThat(answer.body()).containsAnyOf("UTF-8", "half a character");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"UTF-16", "UTF-16LE", "UTF-16BE", "UTF-32", "UTF-32LE", "UTF-32BE"})
+    void onlyUtf8IsRead(String charset) {
+        HttpResponse<String> answer = post(chat("Hi").getBytes(Charset.forName(charset)));
+        assertThat(answer.statusCode()).isEqualTo(400);
+        assertThat(answer.body()).contains("UTF-8");
+    }
+
+    private static HttpResponse<String> post(byte[] body) {
+        return server.send(HttpRequest.newBuilder(URI.create(server.base + CHAT))
+                .header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofByteArray(body))
+                .build());
+    }
+
+    /** Names of equal hashes, as members of the call and within the text of a tool call's arguments. */
+    @ParameterizedTest
+    @CsvSource({"Aa, BB", "Aa, B@"})
+    void namesOfEqualHashesHarmNoOtherCaller(String zero, String one) {
+        List<String> members = new ArrayList<>();
+        for (int i = 0; i < 3000; i++) {
+            StringBuilder name = new StringBuilder();
+            for (int bit = 0; bit < 16; bit++) {
+                name.append((i >> bit & 1) == 0 ? zero : one);
+            }
+            members.add("\"" + name + "\":1");
+        }
+        String names = "{" + String.join(",", members) + "}";
+        String call = "{\"function\":{\"name\":\"f\",\"arguments\":"
+                + JsonMapper.shared().writeValueAsString(names) + "}}";
+        String hi = "{\"role\":\"user\",\"content\":\"Hi\"}";
+        for (String body : List.of(
+                "{\"messages\":[" + hi + "],\"max_tokens\":1,\"metadata\":" + names + "}",
+                "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[" + call + "]}," + hi
+                        + "],\"max_tokens\":1}")) {
+            for (int i = 0; i < 3; i++) {
+                HttpResponse<String> answer = server.post(CHAT, body);
+                assertThat(answer.statusCode() == 200 || answer.body().contains("context_length_exceeded"))
+                        .as(answer.body())
+                        .isTrue();
+            }
+        }
+        for (int i = 0; i < 40; i++) {
+            String others = ",\"metadata\":{\"name" + i + "\":1,\"another" + i + "\":2,\"third" + i + "\":3}}";
+            String body = chat("Hi");
+            assertThat(server.post(CHAT, body.substring(0, body.length() - 1) + others)
+                            .statusCode())
+                    .isEqualTo(200);
+        }
     }
 
     static Stream<String> megabytes() {

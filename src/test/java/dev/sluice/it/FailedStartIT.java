@@ -42,6 +42,20 @@ class FailedStartIT {
     }
 
     @Test
+    void aDoorThatWouldStandOpenEndsTheStart() throws Exception {
+        Path keys = Files.writeString(directory.resolve("keys"), "\n");
+        assertThat(sentence("--sluice.api.keys-file=" + keys)).contains("sluice.api.keys-file holds no key");
+        assertThat(sentence("--sluice.api.keys= ")).contains("sluice.api.keys: key 1 is no key");
+    }
+
+    @Test
+    void aSecretUnderAMisspeltNameIsNotRepeated() throws Exception {
+        assertThat(sentence("--sluice.api.key=my-secret"))
+                .contains("sluice.api.key", "there is no such setting")
+                .doesNotContain("my-secret");
+    }
+
+    @Test
     void moreMemoryThanTheMachineHasEndsTheStart() throws Exception {
         assertThat(sentence("--sluice.offload.host-memory=1000TB"))
                 .contains("sluice.offload.host-memory asks for 1099511627776000 bytes, but only");

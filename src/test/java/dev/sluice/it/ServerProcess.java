@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** A server in a process of its own, with a plain client for it. */
@@ -29,10 +30,7 @@ final class ServerProcess implements AutoCloseable {
         int port = freePort();
         base = "http://localhost:" + port;
         log = directory.resolve("log");
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "@" + Path.of("config/jvm.options").toAbsolutePath()));
-        command.addAll(launch);
+        List<String> command = new ArrayList<>(launch);
         command.add("--server.port=" + port);
         command.add("--management.server.port=0");
         command.addAll(List.of(arguments));
@@ -44,16 +42,42 @@ final class ServerProcess implements AutoCloseable {
 
     /** The packaged jar. */
     static ServerProcess ofJar(Path directory, String... arguments) throws IOException {
-        return new ServerProcess(List.of("-jar", jar().toString()), directory, arguments);
+        return new ServerProcess(java("-jar", jar().toString()), directory, arguments);
+    }
+
+    /** The packaged jar in a process that may have only so many files and connections open. */
+    static ServerProcess ofJarWithFiles(int filesMax, Path directory, String... arguments) throws IOException {
+        List<String> launch = new ArrayList<>(List.of("sh", "-c", "ulimit -n " + filesMax + " && exec \"$@\"", "sh"));
+        launch.addAll(java("-jar", jar().toString()));
+        return new ServerProcess(launch, directory, arguments);
+    }
+
+    private static List<String> java(String... arguments) {
+        List<String> launch = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "@" + Path.of("config/jvm.options").toAbsolutePath()));
+        launch.addAll(List.of(arguments));
+        return launch;
     }
 
     /** A main class of the tests. */
     static ServerProcess ofTests(Class<?> main, Path directory, List<String> options, String... arguments)
             throws IOException {
         String classes = System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
-        List<String> launch = new ArrayList<>(options);
+        List<String> launch = java(options.toArray(String[]::new));
         launch.addAll(List.of("-cp", classes, main.getName()));
         return new ServerProcess(launch, directory, arguments);
+    }
+
+    /** The base of the management port, which the process has chosen and logged. */
+    String management() {
+        return Pattern.compile("started on port (\\d+)")
+                .matcher(log())
+                .results()
+                .map(port -> "http://localhost:" + port.group(1))
+                .filter(port -> !port.equals(base))
+                .findFirst()
+                .orElseThrow();
     }
 
     void awaitReady() {
