@@ -11,8 +11,10 @@ import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 
 /** A server with the simulator, in a process of its own, and what can be asked of it from outside. */
 final class LoadServer implements AutoCloseable {
@@ -28,7 +30,7 @@ final class LoadServer implements AutoCloseable {
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "@" + Path.of("config/jvm.options").toAbsolutePath(),
                 "-cp",
-                System.getProperty("java.class.path"),
+                classPath(),
                 "dev.sluice.SluiceApplication",
                 "--server.port=" + port,
                 "--server.address=127.0.0.1",
@@ -40,6 +42,13 @@ final class LoadServer implements AutoCloseable {
                 .redirectErrorStream(true)
                 .redirectOutput(log)
                 .start();
+    }
+
+    /** Without the tests, which bring settings of their own. */
+    private static String classPath() {
+        return Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
+                .filter(entry -> !entry.endsWith("test-classes"))
+                .collect(Collectors.joining(File.pathSeparator));
     }
 
     void awaitReady() throws InterruptedException {
