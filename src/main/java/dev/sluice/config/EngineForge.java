@@ -7,12 +7,14 @@ import dev.sluice.executor.cuda.CudaExecutor;
 import dev.sluice.executor.cuda.CudaSettings;
 import dev.sluice.executor.cuda.driver.CudaUnavailableException;
 import dev.sluice.executor.sim.FaultPlan;
+import dev.sluice.executor.sim.PacedExecutor;
 import dev.sluice.executor.sim.SimulatedExecutor;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.model.Model;
 import dev.sluice.runtime.SystemClock;
 import dev.sluice.runtime.Threads;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.springframework.boot.context.properties.bind.Binder;
@@ -104,8 +106,12 @@ final class EngineForge {
             case SIMULATOR -> {
                 KvLayout layout = layout(properties.kv(), model);
                 int context = contextLength(properties.model().maxContext(), model, layout);
-                yield new SimulatedExecutor(
+                ModelExecutor simulator = new SimulatedExecutor(
                         SimulatedExecutor.spec(model.spec().vocabularySize(), context, layout), FaultPlan.NONE);
+                Duration stepTime = properties.executor().simulator().stepTime();
+                yield stepTime.isZero()
+                        ? simulator
+                        : new PacedExecutor(simulator, stepTime.toNanos(), new SystemClock());
             }
         };
     }

@@ -70,7 +70,8 @@ public record SluiceProperties(
     public record Executor(
             @DefaultValue("cpu") Type type,
             @Valid @DefaultValue Cpu cpu,
-            @Valid @DefaultValue Cuda cuda) {
+            @Valid @DefaultValue Cuda cuda,
+            @Valid @DefaultValue Simulator simulator) {
 
         /** The executors there are. */
         public enum Type {
@@ -92,6 +93,10 @@ public record SluiceProperties(
                 @DefaultValue("true") boolean measureProducts,
                 @DefaultValue("true") boolean cublas,
                 @DefaultValue("") String cublasLibrary) {}
+
+        /** The simulator; a step that takes no time is over at once. */
+        public record Simulator(
+                @DefaultValue("0s") @DurationMin Duration stepTime) {}
     }
 
     /** The cache of keys and values; zero blocks means as many as the memory holds, or the GPU. */
