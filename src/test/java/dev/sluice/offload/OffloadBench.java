@@ -84,7 +84,19 @@ final class OffloadBench {
                 clock,
                 true);
         SchedulerSettings scheduling = new SchedulerSettings(
-                128, 100_000, 0, true, Policy.FCFS, true, true, 0, LoadFailurePolicy.RECOMPUTE, true, context, 4096);
+                128,
+                100_000,
+                0,
+                true,
+                Policy.FCFS,
+                true,
+                true,
+                0,
+                LoadFailurePolicy.RECOMPUTE,
+                true,
+                context,
+                4096,
+                10);
         loop = new SchedulerLoop(scheduling, cache, hasher, new Copies(), connector, new LifecycleListener() {}, clock);
     }
 

@@ -26,6 +26,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -241,7 +242,7 @@ final class Bench {
         public PendingStep submit(StepPlan plan) {
             calls.add("submit " + plan.step());
             StepResult result = results[(int) (plan.step() % 2)];
-            result.begin(plan.size());
+            result.begin(plan);
             List<String> lines = new ArrayList<>();
             for (int i = 0; i < plan.size(); i++) {
                 var line = plan.get(i);
@@ -314,7 +315,8 @@ final class Bench {
         boolean broken;
         int preemptions;
         int generated;
-        int lostTokens;
+        int failedLoads;
+        private final Map<PromptWork, Integer> work = new EnumMap<>(PromptWork.class);
         long localQueries;
         long localHits;
         long localResumedQueries;
@@ -352,8 +354,22 @@ final class Bench {
         }
 
         @Override
-        public void onLoadFailed(RequestTimeline request, int lost) {
-            lostTokens += lost;
+        public void onLoadFailed(RequestTimeline request) {
+            failedLoads++;
+        }
+
+        @Override
+        public void onPromptWork(RequestTimeline request, PromptWork outcome, int tokens) {
+            work.merge(outcome, tokens, Integer::sum);
+        }
+
+        int work(PromptWork outcome) {
+            return work.getOrDefault(outcome, 0);
+        }
+
+        /** Prompt tokens that all steps together have computed. */
+        int computed() {
+            return steps.stream().mapToInt(step -> step.get(1)).sum();
         }
 
         @Override

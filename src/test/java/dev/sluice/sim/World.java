@@ -90,7 +90,8 @@ final class World {
                 chance(0.8) ? LoadFailurePolicy.RECOMPUTE : LoadFailurePolicy.FAIL,
                 overlap,
                 context,
-                256);
+                256,
+                10);
         vocabulary = 2 + random.nextInt(50);
         cancelRate = chance(0.5) ? random.nextDouble() * 0.1 : 0;
         stepFaultRate = chance(0.3) ? random.nextDouble() * (chance(0.3) ? 0.3 : 0.05) : 0;
