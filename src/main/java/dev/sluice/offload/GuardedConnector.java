@@ -234,6 +234,11 @@ public final class GuardedConnector implements KvConnector {
         return new TransferPlan(jobs, plan.stores(), plan.loads());
     }
 
+    /** What the guard alone has to tell, such as loads of a plan that was lost; before the step that counts on them. */
+    public LoadReport takeLost() {
+        return loads.takeReport(NOBODY, NOBODY);
+    }
+
     @Override
     public LoadReport onTransfers(List<FinishedTransfer> finished) {
         long[] abandoned = NOBODY;

@@ -1,5 +1,6 @@
 package dev.sluice.request;
 
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,4 +34,15 @@ public record GenerationRequest(
 
     /** Stands for a deadline that never comes. */
     public static final long NO_DEADLINE = Long.MAX_VALUE;
+
+    private static final Duration LONGEST = Duration.ofNanos(Long.MAX_VALUE / 2); // a difference that cannot overflow
+
+    /** The deadline so much later than a moment of the monotonic clock; {@link #NO_DEADLINE} after more than a century. */
+    public static long deadline(long nowNanos, Duration timeout) {
+        if (timeout.compareTo(LONGEST) > 0) {
+            return NO_DEADLINE;
+        }
+        long deadline = nowNanos + timeout.toNanos(); // may pass the largest number, as the clock does
+        return deadline == NO_DEADLINE ? deadline - 1 : deadline;
+    }
 }

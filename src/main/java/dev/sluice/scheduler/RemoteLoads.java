@@ -6,6 +6,7 @@ import dev.sluice.kv.BlockPool;
 import dev.sluice.kv.BlockTable;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.KvCache;
+import dev.sluice.offload.GuardedConnector;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.LoadReport;
 import dev.sluice.scheduler.SchedulerSettings.LoadFailurePolicy;
@@ -34,7 +35,7 @@ final class RemoteLoads {
     static final int FAILURES_MAX = 3;
 
     private final ModelExecutor executor;
-    private final KvConnector connector;
+    private final GuardedConnector connector;
     private final KvCache cache;
     private final LoadFailurePolicy policy;
     private final LifecycleListener listener;
@@ -46,7 +47,7 @@ final class RemoteLoads {
 
     RemoteLoads(
             ModelExecutor executor,
-            KvConnector connector,
+            GuardedConnector connector,
             KvCache cache,
             LoadFailurePolicy policy,
             LifecycleListener listener) {
@@ -122,7 +123,13 @@ final class RemoteLoads {
             return 0;
         }
         if (report.invalidBlocks().length > 0) {
-            takeBack(report.invalidBlocks(), batch);
+            boolean[] invalid = invalid(report);
+            takeBackLoading(invalid);
+            for (int i = 0; i < batch.size(); i++) {
+                if (takeBack(batch.get(i), batch.count(i), invalid)) {
+                    batch.takeBack(i);
+                }
+            }
         }
         for (long job : report.received()) {
             received(job);
@@ -200,23 +207,44 @@ final class RemoteLoads {
         sequence.state = sequence.timeline().preemptions > 0 ? Sequence.State.PREEMPTED : Sequence.State.WAITING;
     }
 
-    /** Lowers what is computed to the first invalid block, for every sequence that holds one. */
-    private void takeBack(int[] invalidBlocks, Batch batch) {
-        boolean[] invalid = new boolean[cache.layout().blockCount()];
-        for (int block : invalidBlocks) {
-            invalid[block] = true;
+    /**
+     * Acts on loads that will not come with the step that is about to begin: its lines compute, as many tokens as planned, from
+     * the first block on that is missing.
+     */
+    void takeLost(Batch batch) {
+        LoadReport report = connector.takeLost();
+        if (report.isEmpty()) {
+            return;
         }
-        for (int i = 0; i < loading.size(); i++) {
-            takeBack(loading.get(i), 0, invalid);
-        }
+        boolean[] invalid = invalid(report);
+        takeBackLoading(invalid);
         for (int i = 0; i < batch.size(); i++) {
-            if (takeBack(batch.get(i), batch.count(i), invalid)) {
-                batch.takeBack(i);
-            }
+            takeBack(batch.get(i), 0, invalid);
+        }
+        for (long job : report.received()) {
+            received(job);
         }
     }
 
-    /** @param scheduled tokens that the step computes behind what was there before it */
+    private boolean[] invalid(LoadReport report) {
+        boolean[] invalid = new boolean[cache.layout().blockCount()];
+        for (int block : report.invalidBlocks()) {
+            invalid[block] = true;
+        }
+        return invalid;
+    }
+
+    private void takeBackLoading(boolean[] invalid) {
+        for (int i = 0; i < loading.size(); i++) {
+            takeBack(loading.get(i), 0, invalid);
+        }
+    }
+
+    /**
+     * Lowers what is computed to the first invalid block, if the sequence holds one.
+     *
+     * @param scheduled tokens that the step computes behind what was there before it
+     */
     private boolean takeBack(Sequence sequence, int scheduled, boolean[] invalid) {
         int held = cache.layout().blocksFor(sequence.computed - scheduled);
         for (int i = 0; i < Math.min(held, sequence.table().size()); i++) {
@@ -307,7 +335,11 @@ final class RemoteLoads {
 
     /** True while copies are under way, or blocks are kept for some. */
     boolean isPending() {
-        return !loading.isEmpty() || !keptForJob.isEmpty() || !keptForSending.isEmpty() || connector.hasPendingWork();
+        return !loading.isEmpty()
+                || !failed.isEmpty()
+                || !keptForJob.isEmpty()
+                || !keptForSending.isEmpty()
+                || connector.hasPendingWork();
     }
 
     /** Forgets what the device holds; false, with nothing changed, if a live sequence holds some of it. */

@@ -83,7 +83,7 @@ public final class SchedulerLoop {
                 sessions,
                 settings.contextLength(),
                 executor.spec().vocabularySize());
-        runner = new StepRunner(executor, this.connector, ending, cache.pool(), clock);
+        runner = new StepRunner(executor, this.connector, loads, ending, cache.pool(), clock);
         ahead = new StepAhead(settings, executor.runsBesideItsCaller(), cache, loads, waiting, running);
         nextSweepNanos = clock.monotonicNanos();
         snapshot = takeSnapshot();

@@ -33,6 +33,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -68,6 +69,9 @@ final class Bench {
 
     /** Thrown when these steps, by number, are joined. */
     final Map<Long, RuntimeException> joinFailures = new HashMap<>();
+
+    /** Puts another result in the place of the one that answers the plan. */
+    BiFunction<StepPlan, StepResult, @Nullable StepResult> distortion = (plan, result) -> result;
 
     /** Requests that fail in whatever step they are in. */
     final Set<String> failing = new HashSet<>();
@@ -267,7 +271,7 @@ final class Bench {
                 throw stepFailures.removeFirst();
             }
             PendingStep step = simulator == null ? PendingStep.done(result) : simulator.submit(plan);
-            return new CountedStep(plan.step(), step);
+            return new CountedStep(plan, step);
         }
 
         private int answerTo(String name) {
@@ -280,11 +284,13 @@ final class Bench {
     }
 
     private final class CountedStep implements PendingStep {
+        private final StepPlan plan;
         private final long number;
         private final PendingStep step;
 
-        CountedStep(long number, PendingStep step) {
-            this.number = number;
+        CountedStep(StepPlan plan, PendingStep step) {
+            this.plan = plan;
+            number = plan.step();
             this.step = step;
         }
 
@@ -300,7 +306,7 @@ final class Bench {
             if (joinFailures.containsKey(number)) {
                 throw joinFailures.get(number);
             }
-            return result;
+            return distortion.apply(plan, result);
         }
     }
 
