@@ -119,6 +119,11 @@ final class PromisedLoads {
      * @return the plan, less what is refused
      */
     TransferPlan accept(TransferPlan plan) {
+        if (plan.isEmpty()) {
+            storesAreStale = false;
+            passedOn(false);
+            return plan;
+        }
         int before = refused.size();
         List<BlockTransfer> stores = new ArrayList<>(plan.stores().size());
         for (BlockTransfer store : plan.stores()) {
@@ -143,7 +148,16 @@ final class PromisedLoads {
         }
         storesAreStale = false;
         passedOn(doubtful);
-        return refused.size() == before ? plan : new TransferPlan(plan.awaited(), stores, loads);
+        long[] awaited = known(plan.awaited());
+        boolean same = refused.size() == before && awaited.length == plan.awaited().length;
+        return same ? plan : new TransferPlan(awaited, stores, loads);
+    }
+
+    /** Nobody can wait for a store whose plan was lost. */
+    private long[] known(long[] jobs) {
+        return jobs.length == 0
+                ? jobs
+                : Arrays.stream(jobs).filter(copies::containsKey).toArray();
     }
 
     private boolean isSound(BlockTransfer copy) {
