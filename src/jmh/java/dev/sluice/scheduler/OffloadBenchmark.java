@@ -216,7 +216,8 @@ public final class OffloadBenchmark {
                     SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
                     true,
                     blocks * BLOCK,
-                    4096);
+                    4096,
+                    10);
             loop = new SchedulerLoop(
                     settings,
                     cache,

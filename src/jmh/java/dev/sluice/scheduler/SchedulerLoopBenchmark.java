@@ -69,7 +69,8 @@ public class SchedulerLoopBenchmark {
                 SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
                 overlap,
                 4096,
-                4096);
+                4096,
+                10);
         loop = new SchedulerLoop(
                 settings,
                 new KvCache(layout, true, KvCacheListener.NONE),
@@ -152,7 +153,7 @@ public class SchedulerLoopBenchmark {
         @Override
         public PendingStep submit(StepPlan plan) {
             StepResult result = results[(int) (plan.step() % 2)];
-            result.begin(plan.size());
+            result.begin(plan);
             for (int i = 0; i < plan.size(); i++) {
                 result.setToken(i, (int) (plan.step() % 30_000));
             }

@@ -151,8 +151,8 @@ final class GenerationService {
                 true,
                 call.maxOffloadTokens(),
                 now,
-                now + limits.queueTimeout().toNanos(),
-                now + timeout.toNanos(),
+                GenerationRequest.deadline(now, limits.queueTimeout()),
+                GenerationRequest.deadline(now, timeout),
                 false);
     }
 

@@ -3,6 +3,7 @@ package dev.sluice.config;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.scheduler.LifecycleListener;
+import dev.sluice.scheduler.PromptWork;
 import dev.sluice.scheduler.RequestTimeline;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -72,8 +73,13 @@ record CompletionLog(LifecycleListener next) implements LifecycleListener {
     }
 
     @Override
-    public void onLoadFailed(RequestTimeline request, int lostTokens) {
-        next.onLoadFailed(request, lostTokens);
+    public void onLoadFailed(RequestTimeline request) {
+        next.onLoadFailed(request);
+    }
+
+    @Override
+    public void onPromptWork(RequestTimeline request, PromptWork outcome, int tokens) {
+        next.onPromptWork(request, outcome, tokens);
     }
 
     @Override

@@ -77,7 +77,8 @@ class EngineConfiguration {
                 properties.offload().loadFailurePolicy(),
                 settings.overlap(),
                 executor.spec().contextLength(),
-                settings.maxSequences() + properties.admission().maxQueuedRequests());
+                settings.maxSequences() + properties.admission().maxQueuedRequests(),
+                properties.offload().connectorFailuresMax());
     }
 
     @Bean

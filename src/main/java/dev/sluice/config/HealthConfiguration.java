@@ -4,6 +4,8 @@ import dev.sluice.api.EngineStatus.Stage;
 import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.OffloadSnapshot;
+import dev.sluice.scheduler.ContinuousBatchingScheduler;
+import dev.sluice.scheduler.SchedulerSnapshot;
 import java.util.Locale;
 import java.util.Map;
 import org.springframework.beans.factory.ObjectProvider;
@@ -30,13 +32,20 @@ class HealthConfiguration {
     /** A tier that fails costs computing, nothing else: it is shown here and never makes the server unready. */
     @Bean
     HealthIndicator kvOffloadHealthIndicator(
-            EngineState state, ObjectProvider<KvConnector> connector, ObjectProvider<TierGuards> guards) {
+            EngineState state,
+            ObjectProvider<KvConnector> connector,
+            ObjectProvider<TierGuards> guards,
+            ObjectProvider<ContinuousBatchingScheduler> scheduler) {
         return () -> {
             if (state.stage() != Stage.READY || !(connector.getObject() instanceof HostMemoryConnector host)) {
                 return Health.up().build();
             }
             OffloadSnapshot tiers = host.snapshot();
+            SchedulerSnapshot engine = scheduler.getObject().snapshot();
             Health.Builder health = Health.up();
+            health.withDetail(
+                    "connector",
+                    Map.of("state", engine.connectorOff() ? "off" : "on", "failures", engine.connectorFailures()));
             health.withDetail(
                     "host", detail(guards.getObject().host(), tiers.hostCapacityBytes(), tiers.hostUsedBytes()));
             if (tiers.storageCapacityBytes() > 0) {

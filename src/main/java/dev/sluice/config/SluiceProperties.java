@@ -122,6 +122,7 @@ public record SluiceProperties(
             @DefaultValue("true") boolean asynchronousLoads,
             @DefaultValue("recompute") LoadFailurePolicy loadFailurePolicy,
             @DefaultValue("10s") @DurationMin(nanos = 1) Duration timeLimit,
+            @DefaultValue("10") @Min(1) int connectorFailuresMax,
             @Valid @DefaultValue Breaker breaker,
             @Valid @DefaultValue Disk disk) {}
 

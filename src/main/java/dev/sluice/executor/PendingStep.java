@@ -7,7 +7,8 @@ public interface PendingStep {
     boolean isDone();
 
     /**
-     * Waits for the result. It belongs to the executor and is valid until the next step is submitted, or the one after that
+     * Waits for the result, which must name the step and the sequences of its plan: one that does not counts as a failure
+     * of the whole step. It belongs to the executor and is valid until the next step is submitted, or the one after that
      * if the executor {@link ModelExecutor#runsBesideItsCaller runs beside its caller}.
      *
      * @throws ExecutorException if the whole step failed; failures of single sequences are in the result instead

@@ -13,6 +13,7 @@ final class MeterNames {
     static final String KV_USAGE = "vllm:kv_cache_usage_perc";
     static final String CACHE_CONFIG = "vllm:cache_config";
     static final String KV_BLOCKS = "sluice_kv_blocks";
+    static final String CONNECTOR_OFF = "sluice_kv_connector_off";
     static final String STEP_AGE = "sluice_turn_age_seconds";
 
     // Counters; Prometheus adds _total
@@ -23,6 +24,13 @@ final class MeterNames {
     static final String PREEMPTIONS = "vllm:num_preemptions";
     static final String REQUEST_SUCCESS = "vllm:request_success";
     static final String FAILED_LOADS = "sluice_kv_failed_loads";
+    static final String CONNECTOR_FAILURES = "sluice_kv_connector_failures";
+
+    // Where the work on prompts went: computed = answered + wasted + recomputed, but for requests that have not
+    // answered yet
+    static final String PROMPT_COMPUTED = "sluice_prompt_computed_tokens";
+    static final String PROMPT_ANSWERED = "sluice_prompt_answered_tokens";
+    static final String PROMPT_WASTED = "sluice_prompt_wasted_tokens";
     static final String RECOMPUTED = "sluice_kv_recomputed_tokens";
 
     // Pairs of counters; the names go on with _queries and _hits

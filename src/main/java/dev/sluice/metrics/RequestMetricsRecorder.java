@@ -3,6 +3,7 @@ package dev.sluice.metrics;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.scheduler.LifecycleListener;
+import dev.sluice.scheduler.PromptWork;
 import dev.sluice.scheduler.RequestTimeline;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.Tags;
@@ -130,12 +131,18 @@ public final class RequestMetricsRecorder implements LifecycleListener {
     }
 
     @Override
-    public void onLoadFailed(RequestTimeline request, int lostTokens) {
-        books.loadFailed(lostTokens);
+    public void onLoadFailed(RequestTimeline request) {
+        books.loadFailed();
+    }
+
+    @Override
+    public void onPromptWork(RequestTimeline request, PromptWork outcome, int tokens) {
+        books.promptWork(outcome, tokens);
     }
 
     @Override
     public void onStep(int sequences, int promptTokensComputed, int outputTokens, long nanos) {
+        books.promptComputed(promptTokensComputed);
         iterationTokens.observe(promptTokensComputed + outputTokens);
         stepSeconds.record(nanos * NANOS);
     }

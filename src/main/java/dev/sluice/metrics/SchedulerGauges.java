@@ -2,6 +2,7 @@ package dev.sluice.metrics;
 
 import dev.sluice.runtime.Clock;
 import dev.sluice.scheduler.SchedulerSnapshot;
+import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Tags;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
@@ -43,6 +44,11 @@ public final class SchedulerGauges {
                 MeterNames.KV_BLOCKS,
                 Tags.of("state", "free"),
                 s -> s.blocksUsable() - s.blocksUsed() - s.blocksCached());
+        gauges.add(MeterNames.CONNECTOR_OFF, Tags.empty(), s -> s.connectorOff() ? 1 : 0);
+        FunctionCounter.builder(
+                        MeterNames.CONNECTOR_FAILURES, snapshots, s -> s.get().connectorFailures())
+                .tags(tags)
+                .register(registry);
         gauges.add(
                 MeterNames.STEP_AGE,
                 Tags.empty(),

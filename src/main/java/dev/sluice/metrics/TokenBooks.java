@@ -2,6 +2,7 @@ package dev.sluice.metrics;
 
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
+import dev.sluice.scheduler.PromptWork;
 import java.util.EnumMap;
 import java.util.Map;
 
@@ -24,7 +25,8 @@ final class TokenBooks {
             Lookups localResumed,
             Lookups externalResumed,
             long failedLoads,
-            long recomputed,
+            long promptWork,
+            Map<PromptWork, Long> promptOutcomes,
             Map<FinishReason, Long> finished) {}
 
     /** Tokens that were looked up at admissions, and what was found of them. */
@@ -49,11 +51,15 @@ final class TokenBooks {
     private Lookups localResumed = Lookups.NONE;
     private Lookups externalResumed = Lookups.NONE;
     private long failedLoads;
-    private long recomputed;
+    private final Map<PromptWork, Long> promptOutcomes = new EnumMap<>(PromptWork.class);
+    private long promptWork;
 
     TokenBooks() {
         for (FinishReason reason : FinishReason.values()) {
             finished.put(reason, 0L);
+        }
+        for (PromptWork outcome : PromptWork.values()) {
+            promptOutcomes.put(outcome, 0L);
         }
     }
 
@@ -92,9 +98,16 @@ final class TokenBooks {
         }
     }
 
-    synchronized void loadFailed(int lostTokens) {
+    synchronized void loadFailed() {
         failedLoads++;
-        recomputed += lostTokens;
+    }
+
+    synchronized void promptComputed(int tokens) {
+        promptWork += tokens;
+    }
+
+    synchronized void promptWork(PromptWork outcome, int tokens) {
+        promptOutcomes.merge(outcome, (long) tokens, Long::sum);
     }
 
     synchronized Totals totals() {
@@ -110,7 +123,8 @@ final class TokenBooks {
                 localResumed,
                 externalResumed,
                 failedLoads,
-                recomputed,
+                promptWork,
+                new EnumMap<>(promptOutcomes),
                 new EnumMap<>(finished));
     }
 }

@@ -1,6 +1,7 @@
 package dev.sluice.metrics;
 
 import dev.sluice.metrics.TokenBooks.Totals;
+import dev.sluice.scheduler.PromptWork;
 import io.prometheus.metrics.model.registry.MultiCollector;
 import io.prometheus.metrics.model.snapshots.CounterSnapshot;
 import io.prometheus.metrics.model.snapshots.Labels;
@@ -48,11 +49,29 @@ final class TokenBooksCollector implements MultiCollector {
                 "the connector for preempted requests",
                 totals.externalResumed());
         all.add(counter(MeterNames.FAILED_LOADS, "Loads from the connector that failed", totals.failedLoads()));
-        all.add(counter(MeterNames.RECOMPUTED, "Tokens computed because their load failed", totals.recomputed()));
+        addPromptWork(all, totals);
         Map<String, Long> reasons = new LinkedHashMap<>();
         totals.finished().forEach((reason, count) -> reasons.put(reason.label(), count));
         all.add(counters(MeterNames.REQUEST_SUCCESS, "Ended requests by reason", "finished_reason", reasons));
         return new MetricSnapshots(all);
+    }
+
+    private void addPromptWork(List<MetricSnapshot> all, Totals totals) {
+        Map<PromptWork, Long> outcomes = totals.promptOutcomes();
+        all.add(counter(MeterNames.PROMPT_COMPUTED, "Prompt tokens that steps computed", totals.promptWork()));
+        all.add(counter(
+                MeterNames.PROMPT_ANSWERED,
+                "Of those, computed once for requests that answered",
+                outcomes.getOrDefault(PromptWork.ANSWERED, 0L)));
+        all.add(counter(
+                MeterNames.PROMPT_WASTED,
+                "Of those, computed in vain: for requests that never answered, or over blocks that were not there",
+                outcomes.getOrDefault(PromptWork.WASTED, 0L)));
+        Map<String, Long> reasons = new LinkedHashMap<>();
+        reasons.put("failed_load", outcomes.getOrDefault(PromptWork.RECOMPUTED_AFTER_FAILED_LOAD, 0L));
+        reasons.put("preemption", outcomes.getOrDefault(PromptWork.RECOMPUTED_AFTER_PREEMPTION, 0L));
+        all.add(counters(
+                MeterNames.RECOMPUTED, "Of those, computed because they were lost after all", "reason", reasons));
     }
 
     private void lookups(List<MetricSnapshot> all, String name, String where, TokenBooks.Lookups lookups) {

@@ -16,6 +16,12 @@ public interface KvConnector extends AutoCloseable {
     /** Answer of {@link #onAllocated}: no asynchronous load has begun. */
     long NO_JOB = 0;
 
+    /**
+     * Answer of {@link #onAllocated}: what was promised cannot be loaded after all. The request is admitted as if nothing had
+     * been promised; the blocks of this call are taken back.
+     */
+    long NOT_LOADED = -1;
+
     /** False if there is nothing to ask: no lookup is counted then. */
     default boolean isPresent() {
         return true;
@@ -36,7 +42,8 @@ public interface KvConnector extends AutoCloseable {
      * How many tokens beyond {@code localTokens} can be loaded. May be called many times for one request and must have
      * no lasting effect on it.
      *
-     * @return {@link #ASK_AGAIN}, or the number of tokens
+     * @return {@link #ASK_AGAIN}, or the number of tokens: a multiple of the block; or, of an asynchronous load, all there
+     *     are, with a last block that is not full
      */
     int match(ConnectorRequest request, int localTokens);
 
@@ -51,7 +58,7 @@ public interface KvConnector extends AutoCloseable {
      *
      * @param blocks its whole block table; valid only during the call
      * @param externalTokens tokens to load into the blocks after the local hit; 0 when nothing is due
-     * @return the job of the asynchronous load that is due now, or {@link #NO_JOB}
+     * @return the job of the asynchronous load that is due now, {@link #NO_JOB}, or {@link #NOT_LOADED}
      */
     long onAllocated(ConnectorRequest request, int[] blocks, int blockCount, int externalTokens);
 

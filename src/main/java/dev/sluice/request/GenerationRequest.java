@@ -1,5 +1,6 @@
 package dev.sluice.request;
 
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,9 +13,9 @@ import org.jspecify.annotations.Nullable;
  * @param readPrefixCache false makes every prompt token be computed (its blocks are stored all the same)
  * @param maxOffloadTokens leading tokens that may be stored beyond the device; {@link Integer#MAX_VALUE} for no limit
  * @param arrivalNanos monotonic time at which the front door saw the call
- * @param queueDeadlineNanos monotonic time by which the first token must have been scheduled; {@link Long#MAX_VALUE}
- *     for none
- * @param deadlineNanos monotonic time by which the request must have ended; {@link Long#MAX_VALUE} for none
+ * @param queueDeadlineNanos monotonic time by which the first token must have been scheduled; {@link #NO_DEADLINE}
+ *     for none. Compared with the clock by difference
+ * @param deadlineNanos monotonic time by which the request must have ended; {@link #NO_DEADLINE} for none
  * @param resumable a session: when its answer stops, it waits for more input instead of ending
  */
 @SuppressWarnings("ArrayRecordComponent") // the executor reads the prompt every step; a copy per read would cost
@@ -29,4 +30,19 @@ public record GenerationRequest(
         long arrivalNanos,
         long queueDeadlineNanos,
         long deadlineNanos,
-        boolean resumable) {}
+        boolean resumable) {
+
+    /** Stands for a deadline that never comes. */
+    public static final long NO_DEADLINE = Long.MAX_VALUE;
+
+    private static final Duration LONGEST = Duration.ofNanos(Long.MAX_VALUE / 2); // a difference that cannot overflow
+
+    /** The deadline so much later than a moment of the monotonic clock; {@link #NO_DEADLINE} after more than a century. */
+    public static long deadline(long nowNanos, Duration timeout) {
+        if (timeout.compareTo(LONGEST) > 0) {
+            return NO_DEADLINE;
+        }
+        long deadline = nowNanos + timeout.toNanos(); // may pass the largest number, as the clock does
+        return deadline == NO_DEADLINE ? deadline - 1 : deadline;
+    }
+}

@@ -158,11 +158,10 @@ final class BatchPlanner {
     /** Asks the connector, and notes where the prompt's tokens would come from if the sequence were admitted now. */
     private int ask(Sequence sequence, int local) {
         // A single token has to be computed in any case, for its logits.
-        boolean asks = sequence.failedLoads < RemoteLoads.FAILURES_MAX && sequence.tokenCount() > 1;
+        boolean asks =
+                !sequence.loadRefused && sequence.failedLoads < RemoteLoads.FAILURES_MAX && sequence.tokenCount() > 1;
         int promise = asks ? connector.match(sequence, local) : 0;
         if (promise != KvConnector.ASK_AGAIN) {
-            int most = sequence.tokenCount() - local - (connector.loadsAsynchronously() ? 0 : 1);
-            promise = promise < 0 || promise > most ? 0 : promise; // who promises more than there is, is not believed
             sequence.planPrefill(local, promise, promise == 0 ? 0 : connector.storageTokens(sequence));
         }
         return promise;
@@ -185,12 +184,14 @@ final class BatchPlanner {
         if (!cache.allocate(sequence.table(), found + count, sequence.tokenCount(), headroomOf(sequence, 0))) {
             return false;
         }
+        sequence.computed = found;
+        if (beginLoad(sequence, external) == KvConnector.NOT_LOADED) {
+            return undo(sequence, local);
+        }
         if (!loaded) {
             countLookups(sequence, local, external);
+            sequence.admitted(found, external);
         }
-        sequence.computed = found;
-        connector.onAllocated(
-                sequence, sequence.table().blocks(), sequence.table().size(), external);
         boolean resumed = sequence.state == Sequence.State.PREEMPTED;
         waiting.remove(sequence);
         running.add(sequence);
@@ -213,17 +214,42 @@ final class BatchPlanner {
         if (!cache.allocate(sequence.table(), found, local, headroom)) {
             return false;
         }
-        countLookups(sequence, local, external);
         sequence.computed = found;
-        long job = connector.onAllocated(
-                sequence, sequence.table().blocks(), sequence.table().size(), external);
+        long job = beginLoad(sequence, external);
+        if (job == KvConnector.NOT_LOADED) {
+            return undo(sequence, local);
+        }
+        countLookups(sequence, local, external);
+        sequence.admitted(found, external);
         loads.begin(sequence, job);
         waiting.skip(sequence);
         return true;
     }
 
+    private long beginLoad(Sequence sequence, int external) {
+        return connector.onAllocated(
+                sequence, sequence.table().blocks(), sequence.table().size(), external);
+    }
+
+    /**
+     * The connector could not begin what it had promised: as if the sequence had not been tried, but that the connector is
+     * not asked again.
+     *
+     * @return true: the sequence is still the head, and the next attempt is made at once
+     */
+    private boolean undo(Sequence sequence, int local) {
+        cache.unregisterFrom(sequence.table(), local / cache.layout().blockSize());
+        cache.release(sequence.table());
+        sequence.computed = 0;
+        sequence.loadRefused = true;
+        return true;
+    }
+
     private void countLookups(Sequence sequence, int local, int external) {
         boolean resumed = sequence.timeline().preemptions > 0;
+        if (!sequence.takeLookups()) {
+            return; // a load has failed, and the same tokens are looked for again
+        }
         if (settings.prefixCaching() && sequence.readsCache()) {
             listener.onLocalLookup(sequence.tokenCount(), local, resumed);
         }

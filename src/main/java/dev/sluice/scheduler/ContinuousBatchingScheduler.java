@@ -20,6 +20,9 @@ import org.slf4j.LoggerFactory;
  *
  * <p>One platform thread turns the {@link SchedulerLoop}. If anything escapes a turn, every request ends with a failure,
  * the bean is dead for good, and the given handler is told: an engine that cannot be trusted must not linger.
+ *
+ * <p>Nobody has a reason to interrupt that thread: {@link #close} is the one way to stop it. An interrupt is noted in the log
+ * and has no other effect; it would otherwise stay set, and no waiting would ever wait again.
  */
 public final class ContinuousBatchingScheduler implements AutoCloseable {
 
@@ -129,6 +132,9 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
         Throwable death = null;
         try {
             while (!stopping) {
+                if (Thread.interrupted()) {
+                    LOG.warn("The scheduler's thread was interrupted; that means nothing to it");
+                }
                 if (loop.runOnce() == 0) {
                     LockSupport.parkNanos(idleNanos());
                 }

@@ -114,9 +114,18 @@ final class GuardedListener implements LifecycleListener {
     }
 
     @Override
-    public void onLoadFailed(RequestTimeline request, int lostTokens) {
+    public void onLoadFailed(RequestTimeline request) {
         try {
-            target.onLoadFailed(request, lostTokens);
+            target.onLoadFailed(request);
+        } catch (RuntimeException e) {
+            failed(e);
+        }
+    }
+
+    @Override
+    public void onPromptWork(RequestTimeline request, PromptWork outcome, int tokens) {
+        try {
+            target.onPromptWork(request, outcome, tokens);
         } catch (RuntimeException e) {
             failed(e);
         }

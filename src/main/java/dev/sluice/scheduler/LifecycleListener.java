@@ -32,7 +32,8 @@ public interface LifecycleListener {
     default void onFinished(RequestTimeline request, FinishReason reason) {}
 
     /**
-     * A request was admitted after a lookup in the local prefix cache.
+     * A request was admitted after a lookup in the local prefix cache; comes once per request, however often a load of its
+     * fails, and once more after each preemption.
      *
      * @param resumed true if it had been preempted before; such lookups are not part of the exported hit rate
      */
@@ -41,12 +42,11 @@ public interface LifecycleListener {
     /** As {@link #onLocalLookup} for the connector; {@code queriedTokens} are those not found locally, at least 1. */
     default void onExternalLookup(int queriedTokens, int hitTokens, boolean resumed) {}
 
-    /**
-     * A load from the connector failed for a request, in whole or in part.
-     *
-     * @param lostTokens tokens that were counted as computed and are computed again
-     */
-    default void onLoadFailed(RequestTimeline request, int lostTokens) {}
+    /** A load from the connector failed for the request that began it, in whole or in part; comes once per load. */
+    default void onLoadFailed(RequestTimeline request) {}
+
+    /** What became of prompt tokens that were computed, and of which nothing was told yet. */
+    default void onPromptWork(RequestTimeline request, PromptWork outcome, int tokens) {}
 
     /**
      * A step was executed and applied. What it computed for sequences that had ended meanwhile does not count.

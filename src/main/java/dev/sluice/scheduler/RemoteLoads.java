@@ -1,9 +1,12 @@
 package dev.sluice.scheduler;
 
+import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.kv.BlockPool;
 import dev.sluice.kv.BlockTable;
+import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.KvCache;
+import dev.sluice.offload.GuardedConnector;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.LoadReport;
 import dev.sluice.scheduler.SchedulerSettings.LoadFailurePolicy;
@@ -13,6 +16,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Loads from the connector while they are under way, and what becomes of them.
@@ -24,11 +29,13 @@ import org.jspecify.annotations.Nullable;
  */
 final class RemoteLoads {
 
+    private static final Logger LOG = LoggerFactory.getLogger(RemoteLoads.class);
+
     /** A connector that broke so many promises to one sequence is not asked for it again. */
     static final int FAILURES_MAX = 3;
 
     private final ModelExecutor executor;
-    private final KvConnector connector;
+    private final GuardedConnector connector;
     private final KvCache cache;
     private final LoadFailurePolicy policy;
     private final LifecycleListener listener;
@@ -36,10 +43,11 @@ final class RemoteLoads {
     private final Map<Long, int[]> keptForJob = new LinkedHashMap<>();
     private final Map<Long, int[]> keptForSending = new LinkedHashMap<>();
     private final List<Sequence> failed = new ArrayList<>();
+    private boolean pollFails;
 
     RemoteLoads(
             ModelExecutor executor,
-            KvConnector connector,
+            GuardedConnector connector,
             KvCache cache,
             LoadFailurePolicy policy,
             LifecycleListener listener) {
@@ -54,7 +62,6 @@ final class RemoteLoads {
     void begin(Sequence sequence, long job) {
         sequence.state = Sequence.State.WAITING_FOR_REMOTE_KVS;
         sequence.loadJob = job;
-        sequence.loadFailed = false;
         loading.add(sequence);
     }
 
@@ -111,12 +118,18 @@ final class RemoteLoads {
 
     /** Looks at what the copies have come to, and acts on it. Returns the amount of work done. */
     int poll(Batch batch) {
-        LoadReport report = connector.onTransfers(executor.pollTransfers());
+        LoadReport report = connector.onTransfers(endedCopies());
         if (report.isEmpty()) {
             return 0;
         }
         if (report.invalidBlocks().length > 0) {
-            takeBack(report.invalidBlocks(), batch);
+            boolean[] invalid = invalid(report);
+            takeBackLoading(invalid);
+            for (int i = 0; i < batch.size(); i++) {
+                if (takeBack(batch.get(i), batch.count(i), invalid)) {
+                    batch.takeBack(i);
+                }
+            }
         }
         for (long job : report.received()) {
             received(job);
@@ -128,6 +141,24 @@ final class RemoteLoads {
             free(keptForSending.remove(sequence));
         }
         return 1;
+    }
+
+    /** Nothing is known of copies while the executor fails to say: the connector's time limit ends the waiting. */
+    private List<FinishedTransfer> endedCopies() {
+        try {
+            List<FinishedTransfer> ended = executor.pollTransfers();
+            pollFails = false;
+            return ended;
+        } catch (RuntimeException e) {
+            if (e instanceof ExecutorException known && known.scope() == ExecutorException.Scope.DEVICE) {
+                throw e;
+            }
+            if (!pollFails) {
+                LOG.error("The executor cannot say which copies have ended", e);
+            }
+            pollFails = true;
+            return List.of();
+        }
     }
 
     private void received(long job) {
@@ -146,7 +177,7 @@ final class RemoteLoads {
             Sequence sequence = loading.get(i);
             if (sequence.loadJob == job) {
                 keepForJob(sequence);
-                lose(sequence, 0, 0);
+                lose(sequence, 0, 0, true);
                 forget(sequence);
                 return;
             }
@@ -164,6 +195,7 @@ final class RemoteLoads {
             if (sequence.loadJob != KvConnector.NO_JOB) {
                 keepForJob(sequence);
                 sequence.computed = 0;
+                sequence.ledger().admittedInVain();
                 forget(sequence);
             }
         }
@@ -175,29 +207,51 @@ final class RemoteLoads {
         sequence.state = sequence.timeline().preemptions > 0 ? Sequence.State.PREEMPTED : Sequence.State.WAITING;
     }
 
-    /** Lowers what is computed to the first invalid block, for every sequence that holds one. */
-    private void takeBack(int[] invalidBlocks, Batch batch) {
-        boolean[] invalid = new boolean[cache.layout().blockCount()];
-        for (int block : invalidBlocks) {
-            invalid[block] = true;
+    /**
+     * Acts on loads that will not come with the step that is about to begin: its lines compute, as many tokens as planned, from
+     * the first block on that is missing.
+     */
+    void takeLost(Batch batch) {
+        LoadReport report = connector.takeLost();
+        if (report.isEmpty()) {
+            return;
         }
-        for (int i = 0; i < loading.size(); i++) {
-            takeBack(loading.get(i), 0, invalid);
-        }
+        boolean[] invalid = invalid(report);
+        takeBackLoading(invalid);
         for (int i = 0; i < batch.size(); i++) {
-            if (takeBack(batch.get(i), batch.count(i), invalid)) {
-                batch.takeBack(i);
-            }
+            takeBack(batch.get(i), 0, invalid);
+        }
+        for (long job : report.received()) {
+            received(job);
         }
     }
 
-    /** @param scheduled tokens that the step computes behind what was there before it */
+    private boolean[] invalid(LoadReport report) {
+        boolean[] invalid = new boolean[cache.layout().blockCount()];
+        for (int block : report.invalidBlocks()) {
+            invalid[block] = true;
+        }
+        return invalid;
+    }
+
+    private void takeBackLoading(boolean[] invalid) {
+        for (int i = 0; i < loading.size(); i++) {
+            takeBack(loading.get(i), 0, invalid);
+        }
+    }
+
+    /**
+     * Lowers what is computed to the first invalid block, if the sequence holds one.
+     *
+     * @param scheduled tokens that the step computes behind what was there before it
+     */
     private boolean takeBack(Sequence sequence, int scheduled, boolean[] invalid) {
         int held = cache.layout().blocksFor(sequence.computed - scheduled);
         for (int i = 0; i < Math.min(held, sequence.table().size()); i++) {
             if (invalid[sequence.table().block(i)]) {
+                int position = i * cache.layout().blockSize();
                 cache.unregisterFrom(sequence.table(), i);
-                lose(sequence, scheduled, i * cache.layout().blockSize());
+                lose(sequence, scheduled, position, position >= sequence.loadFrom && position < sequence.loadTo);
                 return true;
             }
         }
@@ -214,8 +268,11 @@ final class RemoteLoads {
             int end = Math.min(bad.registered(), sequence.table().size());
             for (int block = from; block < end; block++) {
                 if (sequence.table().block(block) == bad.block(block)) {
-                    sequence.computed =
-                            Math.min(sequence.computed, block * cache.layout().blockSize());
+                    int left = block * cache.layout().blockSize();
+                    if (left < sequence.computed) {
+                        sequence.computed = left;
+                        sequence.foundOnly(left);
+                    }
                     cache.disown(sequence.table(), block);
                     break;
                 }
@@ -223,15 +280,21 @@ final class RemoteLoads {
         }
     }
 
-    private void lose(Sequence sequence, int scheduled, int computed) {
-        int lost = sequence.computed - scheduled - computed;
+    /**
+     * Has a sequence compute what a load did not bring.
+     *
+     * @param ownLoad false if it only shares a block that another one was loading: then that is no failure of its own
+     */
+    private void lose(Sequence sequence, int scheduled, int computed, boolean ownLoad) {
+        sequence.ledger().lost(computed, sequence.computed - scheduled);
         sequence.computed = computed;
-        if (!sequence.loadFailed) {
-            sequence.loadFailed = true;
-            sequence.failedLoads++;
+        if (!ownLoad || sequence.loadFailed) {
+            return;
         }
-        listener.onLoadFailed(sequence.timeline(), lost);
-        if (policy == LoadFailurePolicy.FAIL && !failed.contains(sequence)) {
+        sequence.loadFailed = true;
+        sequence.failedLoads++;
+        listener.onLoadFailed(sequence.timeline());
+        if (policy == LoadFailurePolicy.FAIL) {
             failed.add(sequence);
         }
     }
@@ -272,7 +335,11 @@ final class RemoteLoads {
 
     /** True while copies are under way, or blocks are kept for some. */
     boolean isPending() {
-        return !loading.isEmpty() || !keptForJob.isEmpty() || !keptForSending.isEmpty() || connector.hasPendingWork();
+        return !loading.isEmpty()
+                || !failed.isEmpty()
+                || !keptForJob.isEmpty()
+                || !keptForSending.isEmpty()
+                || connector.hasPendingWork();
     }
 
     /** Forgets what the device holds; false, with nothing changed, if a live sequence holds some of it. */

@@ -4,6 +4,7 @@ import dev.sluice.executor.ModelExecutor;
 import dev.sluice.executor.StepResult;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
+import dev.sluice.offload.GuardedConnector;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.request.FailureKind;
 import dev.sluice.request.FinishReason;
@@ -30,7 +31,7 @@ public final class SchedulerLoop {
     private static final long DEADLINE_SWEEP_NANOS = 50_000_000; // deadlines are seconds; 50 ms late is on time
 
     private final SchedulerSettings settings;
-    private final KvConnector connector;
+    private final GuardedConnector connector;
     private final GuardedListener listener;
     private final Clock clock;
     private final BlockHasher hasher;
@@ -63,15 +64,16 @@ public final class SchedulerLoop {
         this.settings = settings;
         this.cache = cache;
         this.hasher = hasher;
-        this.connector = connector;
+        this.connector = new GuardedConnector(connector, cache.layout(), settings.connectorFailuresMax(), clock);
         this.listener = new GuardedListener(listener, clock);
         this.clock = clock;
         check = new RequestCheck(settings.contextLength(), executor.spec().vocabularySize(), cache.layout());
         inbox = new Inbox(settings.inboxCapacity());
         waiting = new WaitingQueue(settings.policy());
-        loads = new RemoteLoads(executor, connector, cache, settings.loadFailurePolicy(), this.listener);
-        planner = new BatchPlanner(settings, cache, connector, loads, this.listener, waiting, running);
-        ending = new SequenceEnding(cache, connector, loads, this.listener, waiting, running, live, planner::sendBack);
+        loads = new RemoteLoads(executor, this.connector, cache, settings.loadFailurePolicy(), this.listener);
+        planner = new BatchPlanner(settings, cache, this.connector, loads, this.listener, waiting, running);
+        ending = new SequenceEnding(
+                cache, this.connector, loads, this.listener, waiting, running, live, planner::sendBack);
         sessions = new StreamingSessions(settings.contextLength(), check, waiting, running, ending, hasher);
         application = new StepApplication(
                 cache,
@@ -81,7 +83,7 @@ public final class SchedulerLoop {
                 sessions,
                 settings.contextLength(),
                 executor.spec().vocabularySize());
-        runner = new StepRunner(executor, connector, ending, cache.pool(), clock);
+        runner = new StepRunner(executor, this.connector, loads, ending, cache.pool(), clock);
         ahead = new StepAhead(settings, executor.runsBesideItsCaller(), cache, loads, waiting, running);
         nextSweepNanos = clock.monotonicNanos();
         snapshot = takeSnapshot();
@@ -265,7 +267,7 @@ public final class SchedulerLoop {
         for (Sequence sequence : live.values()) {
             GenerationRequest request = sequence.request();
             boolean neverScheduled = sequence.timeline().scheduledNanos == RequestTimeline.NEVER;
-            if (now >= request.deadlineNanos() || (neverScheduled && now >= request.queueDeadlineNanos())) {
+            if (isPast(request.deadlineNanos(), now) || (neverScheduled && isPast(request.queueDeadlineNanos(), now))) {
                 expired.add(sequence);
             }
         }
@@ -273,6 +275,11 @@ public final class SchedulerLoop {
             ending.fail(sequence, FailureKind.DEADLINE, "the request's deadline passed");
         }
         return expired.size();
+    }
+
+    /** By difference: the clock has no origin, and a deadline may lie beyond its largest number. */
+    private static boolean isPast(long deadlineNanos, long now) {
+        return deadlineNanos != GenerationRequest.NO_DEADLINE && now - deadlineNanos >= 0;
     }
 
     /**
@@ -362,6 +369,8 @@ public final class SchedulerLoop {
                 cache.pool().freeRegistered(),
                 runner.steps(),
                 runner.failedInARow(),
+                connector.failures(),
+                connector.isOff(),
                 clock.monotonicNanos());
     }
 }

@@ -15,6 +15,7 @@ package dev.sluice.scheduler;
  * @param overlap plan and begin a step while the one before runs, if the executor can
  * @param contextLength longest sequence
  * @param inboxCapacity submissions and cancellations that may wait for the next turn
+ * @param connectorFailuresMax failures of the connector, each within a minute of the one before, that switch it off
  */
 public record SchedulerSettings(
         int maxSequences,
@@ -28,7 +29,8 @@ public record SchedulerSettings(
         LoadFailurePolicy loadFailurePolicy,
         boolean overlap,
         int contextLength,
-        int inboxCapacity) {
+        int inboxCapacity,
+        int connectorFailuresMax) {
 
     /** Order of admission and choice of victims. */
     public enum Policy {
@@ -60,6 +62,7 @@ public record SchedulerSettings(
         require(watermark >= 0 && watermark < 1, "watermark must be in [0, 1), was " + watermark);
         require(contextLength >= 1, "context-length must be at least 1, was " + contextLength);
         require(inboxCapacity >= 1, "inbox-capacity must be at least 1, was " + inboxCapacity);
+        require(connectorFailuresMax >= 1, "connector-failures-max must be at least 1, was " + connectorFailuresMax);
     }
 
     private static void require(boolean condition, String message) {
@@ -71,6 +74,18 @@ public record SchedulerSettings(
     /** vLLM's defaults for a model of the given context length. */
     public static SchedulerSettings defaults(int contextLength) {
         return new SchedulerSettings(
-                128, 2048, 0, true, Policy.FCFS, true, true, 0, LoadFailurePolicy.RECOMPUTE, true, contextLength, 4096);
+                128,
+                2048,
+                0,
+                true,
+                Policy.FCFS,
+                true,
+                true,
+                0,
+                LoadFailurePolicy.RECOMPUTE,
+                true,
+                contextLength,
+                4096,
+                10);
     }
 }

@@ -11,6 +11,8 @@ package dev.sluice.scheduler;
  * @param blocksCached free blocks that still carry reusable contents
  * @param steps executed so far
  * @param failedStepsInARow steps that failed as a whole since the last one that succeeded
+ * @param connectorFailures calls of the connector that failed or were answered with what cannot be, so far
+ * @param connectorOff the connector failed too often and is not used any more
  * @param lastProgressNanos monotonic time at which the latest turn ended: the heartbeat
  */
 public record SchedulerSnapshot(
@@ -22,6 +24,8 @@ public record SchedulerSnapshot(
         int blocksCached,
         long steps,
         int failedStepsInARow,
+        long connectorFailures,
+        boolean connectorOff,
         long lastProgressNanos) {
 
     public int waiting() {

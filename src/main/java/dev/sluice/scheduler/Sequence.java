@@ -83,13 +83,24 @@ final class Sequence implements ConnectorRequest {
 
     int failedLoads;
 
+    /** Tokens {@code [loadFrom, loadTo)} are what the load of the latest admission was to bring. */
+    int loadFrom;
+
+    int loadTo;
+
+    /** The connector could not begin the load that it had promised: it is not asked before the next admission. */
+    boolean loadRefused;
+
     /** Input of a session that waits for the answer before it to stop. */
     final Deque<GenerationRequest> chunks;
 
     /** No more input will come. */
     boolean closing;
 
+    private final PromptLedger ledger = new PromptLedger();
     private @Nullable PrefillRecord plannedPrefill;
+    private int lookupsCountedAt = -1; // preemptions at that time
+    private int admissionsInVain; // of those, counted as preemptions, that no preemption came before
 
     Sequence(long number, GenerationRequest request, TokenSink sink, BlockHasher hasher) {
         this.number = number;
@@ -116,6 +127,10 @@ final class Sequence implements ConnectorRequest {
 
     BlockTable table() {
         return table;
+    }
+
+    PromptLedger ledger() {
+        return ledger;
     }
 
     /** Prompt then output; valid up to {@link #tokenCount}, replaced when it grows. */
@@ -162,6 +177,7 @@ final class Sequence implements ConnectorRequest {
         System.arraycopy(input, 0, tokens, kept, input.length);
         tokenCount = kept + input.length;
         promptLength = tokenCount;
+        ledger.truncate(kept);
         table.truncateHashes(kept / hasher.blockSize());
         table.extendHashes(hasher, tokens, tokenCount);
         request = chunk;
@@ -183,9 +199,43 @@ final class Sequence implements ConnectorRequest {
      * counts; from then on the sequence would find its own blocks and call them cache hits, so nothing is noted.
      */
     void planPrefill(int localTokens, int externalTokens, int storageTokens) {
-        if (timeline.preemptions == 0 && timeline.prefill == null) {
+        if (timeline.preemptions == admissionsInVain && timeline.prefill == null) {
             plannedPrefill = new PrefillRecord(promptLength, localTokens, externalTokens, storageTokens);
         }
+    }
+
+    /**
+     * It is about to lose its blocks because what it found was never computed: what the latest admission noted is void, and
+     * the next one notes it anew.
+     */
+    void admittedInVain() {
+        ledger.admittedInVain();
+        if (timeline.preemptions == admissionsInVain) {
+            admissionsInVain++;
+        }
+    }
+
+    /** Of what the latest admission found, only so much is there, and no load is to blame. */
+    void foundOnly(int tokens) {
+        ledger.admittedInVain();
+        ledger.admitted(tokens);
+        planPrefill(tokens, 0, 0);
+    }
+
+    /** It is admitted with so many tokens found, of which the last ones are still to be loaded. */
+    void admitted(int found, int external) {
+        ledger.admitted(found);
+        loadFrom = found - external;
+        loadTo = found;
+        loadFailed = false;
+        loadRefused = false;
+    }
+
+    /** True at the first admission, and at the first one after each preemption: only then are its lookups counted. */
+    boolean takeLookups() {
+        boolean first = lookupsCountedAt != timeline.preemptions;
+        lookupsCountedAt = timeline.preemptions;
+        return first;
     }
 
     /** Takes the record with the first output; null at every later call. */

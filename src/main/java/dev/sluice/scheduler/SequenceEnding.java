@@ -86,6 +86,7 @@ final class SequenceEnding {
             if (!other.isFinished() && batch.count(i) > 0 && sharesUncomputed(batch, index, other.table())) {
                 takeBackStep(batch, i);
                 batch.takeBack(i);
+                other.admittedInVain();
                 sendBack.accept(other);
                 listener.onPreempted(other.timeline());
             }
@@ -117,6 +118,7 @@ final class SequenceEnding {
         try {
             releaseBlocks(sequence);
             ended.add(sequence);
+            sequence.ledger().settle(PromptWork.WASTED, listener, sequence.timeline());
             listener.onFinished(sequence.timeline(), reason);
         } finally {
             sequence.emit(terminal);

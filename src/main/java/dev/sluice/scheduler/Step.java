@@ -1,6 +1,8 @@
 package dev.sluice.scheduler;
 
+import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.PendingStep;
+import dev.sluice.executor.ResultCheck;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
 import org.jspecify.annotations.Nullable;
@@ -17,9 +19,11 @@ final class Step {
     private @Nullable PendingStep pending;
     private @Nullable RuntimeException refusal;
 
-    void begun(PendingStep step) {
+    void begun(@Nullable PendingStep step) {
         pending = step;
-        refusal = null;
+        refusal = step == null
+                ? new ExecutorException(ExecutorException.Scope.STEP, "the executor gave no step to wait for")
+                : null;
     }
 
     /** The executor did not take it. */
@@ -32,7 +36,7 @@ final class Step {
         return pending != null;
     }
 
-    /** Waits for the result; throws what the executor has thrown, if only at the beginning. */
+    /** Waits for the result, and compares it with the plan; throws what the executor has thrown, if only at the beginning. */
     StepResult join() {
         if (refusal != null) {
             throw refusal;
@@ -42,6 +46,12 @@ final class Step {
             throw new IllegalStateException("step " + plan.step() + " was never begun");
         }
         pending = null;
-        return step.join();
+        StepResult result = step.join();
+        String problem = ResultCheck.problem(plan, result);
+        if (problem != null) {
+            throw new ExecutorException(
+                    ExecutorException.Scope.STEP, "the result is not the answer to its plan: " + problem);
+        }
+        return result;
     }
 }

@@ -10,6 +10,7 @@ import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenEvent;
+import org.jspecify.annotations.Nullable;
 
 /** Turns a step's result into tokens, records and ends. */
 final class StepApplication {
@@ -51,29 +52,43 @@ final class StepApplication {
             }
             sequences++;
             ScheduledSequence line = plan.get(i);
-            promptTokens += Math.max(0, Math.min(line.start + line.count, line.promptLength) - line.start);
+            int ofPrompt = Math.max(0, Math.min(line.start + line.count, line.promptLength) - line.start);
+            promptTokens += ofPrompt;
             Sequence sequence = batch.get(i);
-            if (sequence.isFinished() || batch.count(i) == 0) {
-                continue; // computed from blocks that were not loaded, or that another one was to compute and did not
-            }
-            String failure = result.failure(i);
+            // Computed from blocks that were not loaded, or that another one was to compute and did not.
+            boolean inVain = sequence.isFinished() || batch.count(i) == 0;
+            String failure = inVain ? null : failure(line, result, i);
             if (failure != null) {
                 ending.failAlone(batch, i, failure);
-            } else if (line.samples()) {
-                int token = result.token(i);
-                if (token < 0 || token >= vocabularySize) {
-                    ending.failAlone(batch, i, "the model yielded no valid token");
-                } else {
-                    if (batch.isAhead(i)) {
-                        cache.registerComputed(sequence.table(), sequence.computedTokens());
-                    }
-                    outputTokens++;
-                    accept(sequence, token, result, i, nowNanos);
+            }
+            if (inVain || failure != null) {
+                wasted(sequence, ofPrompt);
+                continue;
+            }
+            sequence.ledger()
+                    .computed(line.start, line.start + line.count, line.promptLength, listener, sequence.timeline());
+            if (line.samples()) {
+                if (batch.isAhead(i)) {
+                    cache.registerComputed(sequence.table(), sequence.computedTokens());
                 }
+                outputTokens++;
+                accept(sequence, result.token(i), result, i, nowNanos);
             }
         }
         if (sequences > 0) {
             listener.onStep(sequences, promptTokens, outputTokens, nowNanos - step.startNanos);
+        }
+    }
+
+    private @Nullable String failure(ScheduledSequence line, StepResult result, int index) {
+        String failure = result.failure(index);
+        boolean valid = result.token(index) >= 0 && result.token(index) < vocabularySize;
+        return failure == null && line.samples() && !valid ? "the model yielded no valid token" : failure;
+    }
+
+    private void wasted(Sequence sequence, int tokens) {
+        if (tokens > 0) {
+            listener.onPromptWork(sequence.timeline(), PromptWork.WASTED, tokens);
         }
     }
 
@@ -87,6 +102,7 @@ final class StepApplication {
         timeline.lastTokenNanos = nowNanos;
         timeline.outputTokens++;
         sequence.append(token, hasher);
+        sequence.ledger().settle(PromptWork.ANSWERED, listener, timeline);
         PrefillRecord record = sequence.takePrefill();
         boolean taken = true;
         if (record != null) {

@@ -29,6 +29,7 @@ final class StepRunner {
 
     private final ModelExecutor executor;
     private final KvConnector connector;
+    private final RemoteLoads loads;
     private final SequenceEnding ending;
     private final BlockPool pool;
     private final ProbeStep probe;
@@ -39,9 +40,16 @@ final class StepRunner {
     private long steps;
     private int failedInARow;
 
-    StepRunner(ModelExecutor executor, KvConnector connector, SequenceEnding ending, BlockPool pool, Clock clock) {
+    StepRunner(
+            ModelExecutor executor,
+            KvConnector connector,
+            RemoteLoads loads,
+            SequenceEnding ending,
+            BlockPool pool,
+            Clock clock) {
         this.executor = executor;
         this.connector = connector;
+        this.loads = loads;
         this.ending = ending;
         this.pool = pool;
         this.clock = clock;
@@ -83,6 +91,7 @@ final class StepRunner {
         step.plan.begin(++steps);
         ending.reportEnded(step.plan);
         step.plan.setTransfers(connector.planTransfers(step.batch));
+        loads.takeLost(step.batch);
         step.batch.writeTo(step.plan);
         start(step);
         spare = other;

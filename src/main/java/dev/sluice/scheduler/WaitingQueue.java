@@ -20,7 +20,8 @@ final class WaitingQueue {
     /** The order of the priority policy: priority, then arrival, then number. */
     static final Comparator<Sequence> BY_PRIORITY = Comparator.comparingInt(
                     (Sequence s) -> s.request().priority())
-            .thenComparingLong(s -> s.request().arrivalNanos())
+            .thenComparing((a, b) -> Long.signum(
+                    a.request().arrivalNanos() - b.request().arrivalNanos())) // the clock may pass its largest number
             .thenComparingLong(Sequence::sequence);
 
     private static final Comparator<Sequence> BY_POSITION = Comparator.comparingLong(s -> s.queuePosition);

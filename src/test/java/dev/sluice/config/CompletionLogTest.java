@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.mockito.Mockito.mock;
 import static org.mockito.Mockito.mockingDetails;
 
-import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.scheduler.LifecycleListener;
 import dev.sluice.scheduler.RequestTimeline;
@@ -41,8 +40,8 @@ class CompletionLogTest {
         if (type == PrefillRecord.class) {
             return new PrefillRecord(5, 0, 0);
         }
-        if (type == FinishReason.class) {
-            return FinishReason.STOP;
+        if (type.isEnum()) {
+            return type.getEnumConstants()[0];
         }
         return type == boolean.class ? (Object) true : type == long.class ? (Object) 1L : (Object) 1;
     }

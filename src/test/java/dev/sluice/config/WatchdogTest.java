@@ -29,7 +29,7 @@ class WatchdogTest {
     private int failedSteps;
 
     private SchedulerSnapshot snapshot() {
-        return new SchedulerSnapshot(0, 0, 0, 0, 10, 0, 0, failedSteps, lastTurn);
+        return new SchedulerSnapshot(0, 0, 0, 0, 10, 0, 0, failedSteps, 0, false, lastTurn);
     }
 
     @BeforeEach

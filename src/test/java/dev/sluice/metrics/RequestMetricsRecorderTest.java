@@ -137,7 +137,7 @@ class RequestMetricsRecorderTest {
         VirtualClock clock = new VirtualClock();
         SchedulerGauges.register(
                 registry,
-                () -> new SchedulerSnapshot(2, 3, 4, 5, 10, 1, 0, 0, clock.monotonicNanos()),
+                () -> new SchedulerSnapshot(2, 3, 4, 5, 10, 1, 0, 0, 7, true, clock.monotonicNanos()),
                 clock,
                 "m",
                 16,

@@ -32,6 +32,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -49,9 +50,30 @@ final class OffloadBench {
     final HostMemoryConnector connector;
     final SchedulerLoop loop;
     final Map<String, RecordingSink> sinks = new LinkedHashMap<>();
+    private final Map<String, GenerationRequest> requests = new HashMap<>();
 
     /** While true, nobody hears of copies that have ended, but for those that a step waits for. */
     boolean holding;
+
+    /** What the connector says of its tiers: {@code "HOST load failed"}. */
+    final List<String> told = new ArrayList<>();
+
+    private final OffloadListener heard = new OffloadListener() {
+        @Override
+        public void onStored(Tier tier, long bytes, long nanos) {
+            told.add(tier + " stored " + bytes);
+        }
+
+        @Override
+        public void onLoaded(Tier tier, long bytes, long nanos) {
+            told.add(tier + " loaded " + bytes);
+        }
+
+        @Override
+        public void onFailed(Tier tier, boolean load) {
+            told.add(tier + (load ? " load" : " store") + " failed");
+        }
+    };
 
     /** Positions of copy jobs that fail. */
     final Set<Integer> failing = new HashSet<>();
@@ -63,6 +85,12 @@ final class OffloadBench {
     private int nextToken;
 
     OffloadBench(int blockSize, int blockCount, int pages, OffloadSettings settings) {
+        this(blockSize, blockCount, pages, settings, connector -> connector);
+    }
+
+    /** @param between what stands between the loop and the connector */
+    OffloadBench(
+            int blockSize, int blockCount, int pages, OffloadSettings settings, UnaryOperator<KvConnector> between) {
         KvLayout layout = new KvLayout(blockCount, blockSize);
         int context = (blockCount - 1) * blockSize + 1;
         hasher = new BlockHasher(blockSize, new byte[32]);
@@ -80,12 +108,25 @@ final class OffloadBench {
                 TierGuard.NONE,
                 null,
                 TierGuard.NONE,
-                OffloadListener.NONE,
+                heard,
                 clock,
                 true);
         SchedulerSettings scheduling = new SchedulerSettings(
-                128, 100_000, 0, true, Policy.FCFS, true, true, 0, LoadFailurePolicy.RECOMPUTE, true, context, 4096);
-        loop = new SchedulerLoop(scheduling, cache, hasher, new Copies(), connector, new LifecycleListener() {}, clock);
+                128,
+                100_000,
+                0,
+                true,
+                Policy.FCFS,
+                true,
+                true,
+                0,
+                LoadFailurePolicy.RECOMPUTE,
+                true,
+                context,
+                4096,
+                10);
+        loop = new SchedulerLoop(
+                scheduling, cache, hasher, new Copies(), between.apply(connector), new LifecycleListener() {}, clock);
     }
 
     /** The settings of most scenarios: chunks of so many blocks, everything stored. */
@@ -118,6 +159,7 @@ final class OffloadBench {
                 Long.MAX_VALUE,
                 Long.MAX_VALUE,
                 false);
+        requests.put(name, request);
         learn(prompt, maxTokens);
         if (!loop.submit(request, sink)) {
             throw new IllegalStateException("inbox full");
@@ -158,6 +200,19 @@ final class OffloadBench {
             all.addAll(step());
         } while (loop.hasRequests() || (loop.hasTransfers() && !holding));
         return all;
+    }
+
+    /** What a request without a stop must be answered. */
+    List<Integer> demanded(String name) {
+        int[] prompt = requests.get(name).promptTokenIds();
+        int[] tokens = java.util.Arrays.copyOf(
+                prompt, prompt.length + requests.get(name).sampling().maxTokens());
+        List<Integer> demanded = new ArrayList<>();
+        for (int i = prompt.length; i < tokens.length; i++) {
+            tokens[i] = SimulatedExecutor.nextToken(tokens, i, VOCABULARY);
+            demanded.add(tokens[i]);
+        }
+        return demanded;
     }
 
     /** Turns until there are copies; returns them. */

@@ -26,12 +26,14 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -67,6 +69,9 @@ final class Bench {
 
     /** Thrown when these steps, by number, are joined. */
     final Map<Long, RuntimeException> joinFailures = new HashMap<>();
+
+    /** Puts another result in the place of the one that answers the plan. */
+    BiFunction<StepPlan, StepResult, @Nullable StepResult> distortion = (plan, result) -> result;
 
     /** Requests that fail in whatever step they are in. */
     final Set<String> failing = new HashSet<>();
@@ -241,7 +246,7 @@ final class Bench {
         public PendingStep submit(StepPlan plan) {
             calls.add("submit " + plan.step());
             StepResult result = results[(int) (plan.step() % 2)];
-            result.begin(plan.size());
+            result.begin(plan);
             List<String> lines = new ArrayList<>();
             for (int i = 0; i < plan.size(); i++) {
                 var line = plan.get(i);
@@ -266,7 +271,7 @@ final class Bench {
                 throw stepFailures.removeFirst();
             }
             PendingStep step = simulator == null ? PendingStep.done(result) : simulator.submit(plan);
-            return new CountedStep(plan.step(), step);
+            return new CountedStep(plan, step);
         }
 
         private int answerTo(String name) {
@@ -279,11 +284,13 @@ final class Bench {
     }
 
     private final class CountedStep implements PendingStep {
+        private final StepPlan plan;
         private final long number;
         private final PendingStep step;
 
-        CountedStep(long number, PendingStep step) {
-            this.number = number;
+        CountedStep(StepPlan plan, PendingStep step) {
+            this.plan = plan;
+            number = plan.step();
             this.step = step;
         }
 
@@ -299,7 +306,7 @@ final class Bench {
             if (joinFailures.containsKey(number)) {
                 throw joinFailures.get(number);
             }
-            return result;
+            return distortion.apply(plan, result);
         }
     }
 
@@ -314,7 +321,8 @@ final class Bench {
         boolean broken;
         int preemptions;
         int generated;
-        int lostTokens;
+        int failedLoads;
+        private final Map<PromptWork, Integer> work = new EnumMap<>(PromptWork.class);
         long localQueries;
         long localHits;
         long localResumedQueries;
@@ -352,8 +360,22 @@ final class Bench {
         }
 
         @Override
-        public void onLoadFailed(RequestTimeline request, int lost) {
-            lostTokens += lost;
+        public void onLoadFailed(RequestTimeline request) {
+            failedLoads++;
+        }
+
+        @Override
+        public void onPromptWork(RequestTimeline request, PromptWork outcome, int tokens) {
+            work.merge(outcome, tokens, Integer::sum);
+        }
+
+        int work(PromptWork outcome) {
+            return work.getOrDefault(outcome, 0);
+        }
+
+        /** Prompt tokens that all steps together have computed. */
+        int computed() {
+            return steps.stream().mapToInt(step -> step.get(1)).sum();
         }
 
         @Override

@@ -22,6 +22,7 @@ import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenEvent;
 import dev.sluice.request.TokenSink;
+import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.SystemClock;
 import dev.sluice.testkit.RecordingSink;
 import java.util.ArrayList;
@@ -30,6 +31,7 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -46,7 +48,25 @@ class ContinuousBatchingSchedulerTest {
 
     private final CompletableFuture<Throwable> death = new CompletableFuture<>();
     private final DoomedExecutor executor = new DoomedExecutor();
+    private final CountedClock clock = new CountedClock();
     private final ContinuousBatchingScheduler scheduler = scheduler();
+
+    /** Every turn of the loop looks at the clock a few times. */
+    private static final class CountedClock implements Clock {
+        private final Clock clock = new SystemClock();
+        private final AtomicLong looks = new AtomicLong();
+
+        @Override
+        public long monotonicNanos() {
+            looks.incrementAndGet();
+            return clock.monotonicNanos();
+        }
+
+        @Override
+        public long wallMillis() {
+            return clock.wallMillis();
+        }
+    }
 
     /** Works for three steps, then, if it has a doom, waits for its time and meets it. */
     private static final class DoomedExecutor implements ModelExecutor {
@@ -135,7 +155,7 @@ class ContinuousBatchingSchedulerTest {
                 executor,
                 new NoKvConnector(),
                 new Bench.Ledger(),
-                new SystemClock());
+                clock);
         return new ContinuousBatchingScheduler(loop, death::complete);
     }
 
@@ -236,6 +256,29 @@ class ContinuousBatchingSchedulerTest {
         scheduler.close();
         assertThat(scheduler.resetPrefixCache(true, true).get(30, TimeUnit.SECONDS))
                 .isFalse();
+    }
+
+    @Test
+    void anInterruptOfItsThreadChangesNothingAndDoesNotKeepItBusy() throws Exception {
+        scheduler.start();
+        EndingSink interrupted = new EndingSink();
+        scheduler.submit(request("a", 20), event -> {
+            Thread.currentThread().interrupt(); // sinks are called by the scheduler's thread
+            return interrupted.offer(event);
+        });
+        assertThat(interrupted.end.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(interrupted.terminal()).isEqualTo(new TokenEvent.Finished(FinishReason.LENGTH, -1));
+        long before = clock.looks.get();
+        TimeUnit.MILLISECONDS.sleep(500);
+        assertThat(clock.looks.get() - before)
+                .as("looks at the clock while idle")
+                .isLessThan(500);
+        EndingSink next = new EndingSink();
+        assertThat(scheduler.submit(request("b", 20), next)).isTrue();
+        assertThat(next.end.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(next.terminal()).isEqualTo(new TokenEvent.Finished(FinishReason.LENGTH, -1));
+        assertThat(scheduler.isAlive()).isTrue();
+        assertThat(death).isNotDone();
     }
 
     // F23: cancellations from several threads, at whatever moment they come

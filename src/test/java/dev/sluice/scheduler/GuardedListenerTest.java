@@ -6,7 +6,6 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
-import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.testkit.VirtualClock;
 import java.lang.reflect.Method;
@@ -77,8 +76,8 @@ class GuardedListenerTest {
         if (type == PrefillRecord.class) {
             return new PrefillRecord(5, 0, 0);
         }
-        if (type == FinishReason.class) {
-            return FinishReason.STOP;
+        if (type.isEnum()) {
+            return type.getEnumConstants()[0];
         }
         return type == boolean.class ? (Object) true : type == long.class ? (Object) 1L : (Object) 1;
     }

@@ -73,7 +73,7 @@ class ResetScenariosTest {
         connector.reportReceived(2);
         bench.step();
         assertThat(bench.free()).isEqualTo(19);
-        assertThat(bench.ledger.lostTokens).isZero();
+        assertThat(bench.ledger.failedLoads).isZero();
         assertThat(bench.ledger.preemptions).isZero();
     }
 

@@ -76,7 +76,8 @@ class SameAnswerTest {
                 SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
                 true,
                 context,
-                256);
+                256,
+                10);
         Bench.Ledger ledger = new Bench.Ledger();
         VirtualClock clock = new VirtualClock();
         try (CpuExecutor executor = new CpuExecutor(

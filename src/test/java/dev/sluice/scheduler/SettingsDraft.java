@@ -91,6 +91,7 @@ final class SettingsDraft {
                 loadFailurePolicy,
                 overlap,
                 contextLength,
-                4096);
+                4096,
+                10);
     }
 }

@@ -48,6 +48,11 @@ final class CheckedConnector implements KvConnector {
         this.pagesAreOurs = pagesAreOurs;
     }
 
+    /** The connector itself, with nobody between. */
+    KvConnector unchecked() {
+        return connector;
+    }
+
     private void demand(boolean condition, String what) {
         if (!condition && problem.isEmpty()) {
             problem = what;

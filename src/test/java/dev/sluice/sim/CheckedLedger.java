@@ -3,10 +3,14 @@ package dev.sluice.sim;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.scheduler.LifecycleListener;
+import dev.sluice.scheduler.PromptWork;
 import dev.sluice.scheduler.RequestTimeline;
 import dev.sluice.testkit.RecordingSink;
+import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /** Keeps the sums that the metrics keep, and checks after every turn what must hold between them. */
@@ -14,8 +18,11 @@ final class CheckedLedger implements LifecycleListener {
 
     private final Set<String> queued = new HashSet<>();
     private final Set<String> prefilled = new HashSet<>();
+    private final Map<String, PrefillRecord> records = new HashMap<>();
     private final Set<String> finished = new HashSet<>();
     private final Set<String> scheduled = new HashSet<>();
+    private final Map<String, Map<PromptWork, Integer>> work = new HashMap<>();
+    private final Set<String> unlucky = new HashSet<>(); // lost something they had
     private String problem = "";
     private long prompt;
     private long computed;
@@ -50,6 +57,7 @@ final class CheckedLedger implements LifecycleListener {
     @Override
     public void onPreempted(RequestTimeline request) {
         preemptions++;
+        unlucky.add(request.request().id());
     }
 
     @Override
@@ -58,6 +66,7 @@ final class CheckedLedger implements LifecycleListener {
                 prefilled.add(request.request().id()),
                 "a second record for " + request.request().id());
         demand(record.promptTokens() == request.request().promptTokenIds().length, "a record of another prompt");
+        records.put(request.request().id(), record);
         prompt += record.promptTokens();
         computed += record.computedTokens();
         local += record.localTokens();
@@ -90,6 +99,41 @@ final class CheckedLedger implements LifecycleListener {
     @Override
     public void onLocalLookup(int queriedTokens, int hitTokens, boolean resumed) {
         demand(hitTokens >= 0 && hitTokens < queriedTokens, "hits " + hitTokens + " of " + queriedTokens);
+    }
+
+    @Override
+    public void onLoadFailed(RequestTimeline request) {
+        unlucky.add(request.request().id());
+    }
+
+    @Override
+    public void onPromptWork(RequestTimeline request, PromptWork outcome, int count) {
+        demand(count > 0, "a work of " + count + " tokens");
+        work.computeIfAbsent(request.request().id(), id -> new EnumMap<>(PromptWork.class))
+                .merge(outcome, count, Integer::sum);
+        if (outcome == PromptWork.WASTED) {
+            unlucky.add(request.request().id());
+        }
+    }
+
+    boolean isScheduled(String id) {
+        return scheduled.contains(id);
+    }
+
+    /** At the end: of what was computed for a request, every prompt token went somewhere, once. */
+    void judgeWork(String id, int promptTokensComputed) {
+        Map<PromptWork, Integer> outcomes = work.getOrDefault(id, Map.of());
+        int sum = outcomes.values().stream().mapToInt(Integer::intValue).sum();
+        demand(sum == promptTokensComputed, id + " has " + outcomes + ", computed were " + promptTokensComputed);
+        PrefillRecord record = records.get(id);
+        int answered = outcomes.getOrDefault(PromptWork.ANSWERED, 0);
+        if (record == null) {
+            demand(answered == 0, id + " never answered, but " + answered + " tokens were computed for its answer");
+        } else if (!unlucky.contains(id)) {
+            demand(
+                    answered == record.computedTokens(),
+                    id + " has " + record + ", but " + answered + " tokens were computed for its answer");
+        }
     }
 
     void verify() {

@@ -26,21 +26,34 @@ class SimulationTest {
                 ? LongStream.of(Long.parseLong(single))
                 : rememberedSeeds().stream().mapToLong(Long::parseLong);
         both.forEach(seed -> {
-            run(seed, false);
-            run(seed, true);
+            run(seed, false, false);
+            run(seed, true, false);
         });
         if (single == null) {
             LongStream.range(0, Integer.getInteger("sim.seeds", SEEDS_PER_BUILD))
-                    .forEach(seed -> run(seed, seed % 2 == 0));
+                    .forEach(seed -> run(seed, seed % 2 == 0, false));
         }
     }
 
-    private static void run(long seed, boolean overlap) {
+    @Test
+    void aConnectorThatThrowsNowAndThenCostsNobodyATokenOrABlock() {
+        String single = System.getProperty("sim.seed");
+        if (single != null) {
+            run(Long.parseLong(single), false, true);
+            run(Long.parseLong(single), true, true);
+        } else {
+            LongStream.range(0, Integer.getInteger("sim.seeds", SEEDS_PER_BUILD))
+                    .forEach(seed -> run(seed, seed % 2 == 0, true));
+        }
+    }
+
+    private static void run(long seed, boolean overlap, boolean throwing) {
         try {
-            new World(seed, overlap).run();
+            new World(seed, overlap, throwing).run();
         } catch (RuntimeException e) {
             throw new AssertionError(
-                    "seed " + seed + (overlap ? " with" : " without") + " overlap failed: " + e.getMessage()
+                    "seed " + seed + (overlap ? " with" : " without") + " overlap"
+                            + (throwing ? ", with a connector that throws," : "") + " failed: " + e.getMessage()
                             + "\nreplay: ./mvnw test -Dtest=SimulationTest -Dsim.seed=" + seed,
                     e);
         }

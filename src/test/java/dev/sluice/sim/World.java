@@ -6,17 +6,16 @@ import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
 import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
+import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.NoKvConnector;
-import dev.sluice.request.FailureKind;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.GenerationRequest;
-import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.SamplingParams;
-import dev.sluice.request.TokenEvent;
 import dev.sluice.scheduler.SchedulerLoop;
 import dev.sluice.scheduler.SchedulerSettings;
 import dev.sluice.scheduler.SchedulerSettings.LoadFailurePolicy;
 import dev.sluice.scheduler.SchedulerSettings.Policy;
+import dev.sluice.testkit.FlakyConnector;
 import dev.sluice.testkit.RecordingSink;
 import dev.sluice.testkit.VirtualClock;
 import java.util.ArrayList;
@@ -24,6 +23,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.SplittableRandom;
+import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -49,7 +49,10 @@ final class World {
     private final KvCache cache;
     private final ContentAudit contents;
     private final SimulatedCellar cellar;
+    private final WatchedExecutor watched;
     private final @Nullable CheckedConnector connector;
+    private final @Nullable FlakyConnector flaky;
+    private final Random troubles;
     private final List<Client> clients = new ArrayList<>();
     private final List<int[]> sharedPrefixes = new ArrayList<>();
     private final double cancelRate;
@@ -64,8 +67,12 @@ final class World {
     private boolean faultsOn = true;
     private int turns;
 
-    /** @param overlap whether steps are begun ahead; not drawn, so that a seed means the same history with and without */
-    World(long seed, boolean overlap) {
+    /**
+     * @param overlap whether steps are begun ahead; not drawn, so that a seed means the same history with and without
+     * @param throwing whether the connector throws now and then, instead of being watched
+     */
+    World(long seed, boolean overlap, boolean throwing) {
+        troubles = new Random(new SplittableRandom(seed + 1).nextLong());
         random = new Random(new SplittableRandom(seed).nextLong()); // Random's first numbers hardly depend on its seed
         int blockSize = 1 + random.nextInt(8);
         int usable = 3 + random.nextInt(chance(0.5) ? 12 : 120);
@@ -90,7 +97,8 @@ final class World {
                 chance(0.8) ? LoadFailurePolicy.RECOMPUTE : LoadFailurePolicy.FAIL,
                 overlap,
                 context,
-                256);
+                256,
+                10);
         vocabulary = 2 + random.nextInt(50);
         cancelRate = chance(0.5) ? random.nextDouble() * 0.1 : 0;
         stepFaultRate = chance(0.3) ? random.nextDouble() * (chance(0.3) ? 0.3 : 0.05) : 0;
@@ -122,19 +130,30 @@ final class World {
         executor =
                 new SimulatedExecutor(SimulatedExecutor.spec(vocabulary, context, layout), cellar.faults(stepFaults));
         connector = chance(0.7) ? cellar.connector(executor, layout, clock, settings.prefixCaching()) : null;
+        flaky = throwing && connector != null ? flaky(connector.unchecked()) : null;
         cache = new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE);
+        watched = new WatchedExecutor(executor, cache.pool(), (int) (settings.watermark() * layout.blockCount()));
         loop = new SchedulerLoop(
                 settings,
                 cache,
                 new BlockHasher(blockSize, new byte[32]),
-                executor,
-                connector == null ? new NoKvConnector() : connector,
+                watched,
+                flaky != null ? flaky : connector != null ? connector : new NoKvConnector(),
                 ledger,
                 clock);
         contents = new ContentAudit(executor, cache, new BlockHasher(blockSize, new byte[32]));
         for (int i = 0; i < 3; i++) {
             sharedPrefixes.add(randomTokens(random.nextInt(context)));
         }
+    }
+
+    /** Seldom or often, in one method or in all. */
+    private FlakyConnector flaky(KvConnector real) {
+        double rate = troubles.nextBoolean() ? 0.002 : 0.05;
+        String only = FlakyConnector.METHODS.get(troubles.nextInt(FlakyConnector.METHODS.size()));
+        boolean all = troubles.nextBoolean();
+        Predicate<String> fails = method -> faultsOn && (all || method.equals(only)) && troubles.nextDouble() < rate;
+        return new FlakyConnector(real, fails, fails);
     }
 
     private boolean chance(double probability) {
@@ -162,7 +181,8 @@ final class World {
         faultsOn = false;
         cellar.endFaults();
         int quiet = turns + TURNS_MAX;
-        while (loop.hasRequests() || loop.hasTransfers()) {
+        int patience = flaky == null ? TURNS_MAX : 1_000; // a connector that threw may believe in copies for ever
+        while (loop.hasRequests() || (loop.hasTransfers() && patience-- > 0)) {
             if (turns > quiet) {
                 throw new IllegalStateException("no end in sight: " + loop.snapshot() + loop.describe() + settings);
             }
@@ -198,11 +218,15 @@ final class World {
             throw new IllegalStateException(executor.violation());
         }
         loop.verifyBooks();
-        if (connector != null) {
+        if (connector != null && flaky == null) {
             connector.verify();
         }
+        watched.verify();
         ledger.verify();
         hearClients();
+        for (Client client : clients) {
+            client.judgeDeadline(clock.monotonicNanos(), ledger.isScheduled(client.request.id()));
+        }
         contents.verify();
     }
 
@@ -278,81 +302,20 @@ final class World {
         for (int i = 0; i < clients.size(); i++) {
             Client client = clients.get(i);
             client.judge(vocabulary, settings.contextLength());
-            if (connector != null) {
+            client.judgeSalt(clients);
+            ledger.judgeWork(client.request.id(), watched.promptTokens(i + 1));
+            if (connector != null && flaky == null) {
                 client.judgeRecord(connector.record(i + 1)); // sequences are numbered in the order of arrival
             }
         }
-        if (connector != null) {
+        if (flaky != null) {
+            boolean counted = loop.snapshot().connectorFailures() >= flaky.thrown();
+            if (!counted || cache.pool().free() != cache.pool().usable()) {
+                throw new IllegalStateException(flaky.thrown() + " calls threw: " + loop.snapshot());
+            }
+        } else if (connector != null) {
             connector.judge();
         }
         ledger.judge(clients.stream().map(client -> client.sink).toList());
-    }
-
-    private static final class Client {
-        private final GenerationRequest request;
-        private final RecordingSink sink;
-        private final List<Integer> weights = new ArrayList<>(); // of the model that each token came from
-        private boolean disturbed;
-
-        Client(GenerationRequest request, RecordingSink sink) {
-            this.request = request;
-            this.sink = sink;
-        }
-
-        void note(int current) {
-            while (weights.size() < sink.tokens().size()) {
-                weights.add(current);
-            }
-        }
-
-        void judge(int vocabulary, int context) {
-            String id = request.id();
-            if (!sink.isEnded()) {
-                throw new IllegalStateException(id + " never ended");
-            }
-            List<Integer> expected = expectedTokens(vocabulary, context);
-            List<Integer> got = sink.tokens();
-            if (got.size() > expected.size() || !got.equals(expected.subList(0, got.size()))) {
-                throw new IllegalStateException(id + " got " + got + ", its history demands " + expected);
-            }
-            if (sink.terminal() instanceof TokenEvent.Finished && !disturbed && got.size() != expected.size()) {
-                throw new IllegalStateException(id + " finished after " + got.size() + " of " + expected.size());
-            }
-            if (sink.terminal() instanceof TokenEvent.Failed failed && failed.kind() == FailureKind.INVALID_REQUEST) {
-                throw new IllegalStateException(id + " was refused: " + failed.message());
-            }
-        }
-
-        void judgeRecord(@Nullable PrefillRecord expected) {
-            PrefillRecord record = sink.prefill();
-            if (record != null
-                    && expected != null
-                    && (record.localTokens() != expected.localTokens()
-                            || record.externalTokens() != expected.externalTokens())) {
-                throw new IllegalStateException(request.id() + " has " + record + ", was admitted with " + expected);
-            }
-        }
-
-        private List<Integer> expectedTokens(int vocabulary, int context) {
-            SamplingParams sampling = request.sampling();
-            int[] prompt = request.promptTokenIds();
-            int[] history = Arrays.copyOf(prompt, prompt.length + sampling.maxTokens());
-            List<Integer> expected = new ArrayList<>();
-            int length = prompt.length;
-            int current = weights.isEmpty() ? 0 : weights.getLast();
-            while (true) {
-                int index = expected.size();
-                int model = index < weights.size() ? weights.get(index) : current;
-                int token = SimulatedExecutor.nextToken(history, length, vocabulary, model);
-                expected.add(token);
-                history[length++] = token;
-                boolean stops = expected.size() >= sampling.minTokens()
-                        && ((token == 0 && sampling.endTokenIds().length > 0)
-                                || (token == 1 && sampling.stopTokenIds().length > 0));
-                if (stops || expected.size() == sampling.maxTokens() || length >= context) {
-                    return expected;
-                }
-            }
-        }
     }
 }

@@ -3,6 +3,7 @@ package dev.sluice.testkit;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.TokenEvent;
+import dev.sluice.request.TokenLogprobs;
 import dev.sluice.request.TokenSink;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 public final class RecordingSink implements TokenSink {
 
     private final List<Integer> tokens = new ArrayList<>();
+    private final List<@Nullable TokenLogprobs> logprobs = new ArrayList<>();
     private @Nullable PrefillRecord prefill;
     private @Nullable TokenEvent terminal;
     private boolean reading = true;
@@ -35,6 +37,7 @@ public final class RecordingSink implements TokenSink {
                     throw wrong("a token before the prefill record");
                 }
                 tokens.add(token.id());
+                logprobs.add(token.logprobs());
             }
             case TokenEvent.Paused paused -> pauses++;
             case TokenEvent.Finished finished -> terminal = finished;
@@ -68,6 +71,12 @@ public final class RecordingSink implements TokenSink {
     public List<Integer> tokens() {
         verify();
         return tokens;
+    }
+
+    /** What came with each token. */
+    public List<@Nullable TokenLogprobs> logprobs() {
+        verify();
+        return logprobs;
     }
 
     public @Nullable PrefillRecord prefill() {

@@ -126,7 +126,7 @@ public final class CpuExecutor implements ModelExecutor {
     public PendingStep submit(StepPlan newPlan) {
         requireOpen();
         plan = newPlan;
-        result.begin(plan.size());
+        result.begin(plan);
         copies.begin(plan.transfers());
         try {
             compute();

@@ -96,7 +96,7 @@ public final class CudaExecutor implements ModelExecutor {
         turn = 1 - turn;
         CudaStep step = steps[mine];
         CudaStep before = steps[turn];
-        step.begin(plan.size());
+        step.begin(plan);
         try {
             rank.begin(step.onDevice, mine, plan.transfers());
             compute(plan, step, before);

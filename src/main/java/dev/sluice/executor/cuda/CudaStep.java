@@ -1,6 +1,7 @@
 package dev.sluice.executor.cuda;
 
 import dev.sluice.executor.PendingStep;
+import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
 import dev.sluice.executor.cuda.step.CudaPass;
 import dev.sluice.executor.cuda.step.PassLimits;
@@ -30,9 +31,10 @@ final class CudaStep implements PendingStep {
         samples = new SampleBatch(limits, vocabularySize);
     }
 
-    /** Begins anew, for a plan of so many lines. */
-    void begin(int lines) {
-        result.begin(lines);
+    /** Begins anew, for another plan. */
+    void begin(StepPlan plan) {
+        int lines = plan.size();
+        result.begin(plan);
         if (places.length < lines) {
             places = new int[2 * lines];
         }
@@ -69,7 +71,7 @@ final class CudaStep implements PendingStep {
     void lose() {
         unread = false;
         joined = true;
-        result.begin(0);
+        result.clear();
     }
 
     boolean isAwaitingSamples() {

@@ -38,7 +38,7 @@ final class SimulatedStep implements PendingStep {
         for (int i = 0; i < sequences.length; i++) {
             sequences[i] = plan.get(i).sequence;
         }
-        result.begin(plan.size());
+        result.begin(plan);
     }
 
     /** True if the step before has not been computed yet. */
