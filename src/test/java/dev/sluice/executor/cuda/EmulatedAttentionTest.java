@@ -16,14 +16,13 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class EmulatedAttentionTest {
 
-    private static final int LAYERS = 2;
-    private static final int LAYER = 1;
-    private static final int CHUNK_KEYS = 256;
+    static final int LAYERS = 2;
+    static final int LAYER = 1;
 
     private final EmulatedGpu gpu = EmulatedGpu.require();
     private final Random random = new Random(5);
 
-    private record Shape(Format format, int dim, int heads, int kvHeads, int blockSize, int window) {
+    record Shape(Format format, int dim, int heads, int kvHeads, int blockSize, int window) {
 
         int group() {
             return heads / kvHeads;
@@ -39,15 +38,17 @@ class EmulatedAttentionTest {
     }
 
     /** Sequences in an arena, their blocks in random order; keys and values from {@code first} positions on are there. */
-    private final class Cache {
+    static final class Cache {
 
+        private final Random random;
         final Shape shape;
         final int[] lengths;
         final int stride;
         final int[] tables;
         final Numbers arena;
 
-        Cache(Shape shape, int[] lengths, int[] firsts) {
+        Cache(Shape shape, int[] lengths, int[] firsts, Random random) {
+            this.random = random;
             this.shape = shape;
             this.lengths = lengths;
             int longest = 0;
@@ -96,7 +97,7 @@ class EmulatedAttentionTest {
         }
 
         /** One query head of one position. */
-        void attend(Numbers queries, int queryAt, int sequence, int position, int head, double[] out) {
+        private void attend(Numbers queries, int queryAt, int sequence, int position, int head, double[] out) {
             int from = shape.window > 0 ? Math.max(0, position - shape.window + 1) : 0;
             double[] scores = new double[position + 1 - from];
             double largest = Double.NEGATIVE_INFINITY;
@@ -147,7 +148,7 @@ class EmulatedAttentionTest {
         for (int i = 0; i < lengths.length; i++) {
             firsts[i] = window > 0 ? Math.max(0, lengths[i] - window) : 0;
         }
-        Cache cache = new Cache(shape, lengths, firsts);
+        Cache cache = new Cache(shape, lengths, firsts, random);
         Numbers queries = Numbers.random(format, lengths.length * heads * dim, random, 2);
         Numbers out = decode(cache, queries, lengths, cache.tables);
         double[] expected = new double[out.count];
@@ -182,54 +183,14 @@ class EmulatedAttentionTest {
     }
 
     private Numbers decode(Cache cache, Numbers queries, int[] lengths, int[] tables) {
-        Shape s = cache.shape;
-        int rows = lengths.length;
-        int chunks = 1;
-        for (int length : lengths) {
-            int first = s.window > 0 ? Math.max(0, length - s.window) : 0;
-            chunks = Math.max(chunks, (length + CHUNK_KEYS - 1) / CHUNK_KEYS - first / CHUNK_KEYS);
+        EmulatedDecodeTest.Launch launch = new EmulatedDecodeTest.Launch(gpu, cache, queries, lengths, tables);
+        // Either kernel, and any number of splits and of parts, gives the same bits.
+        if (cache.shape.dim >= 64 && random.nextBoolean()) {
+            launch.decodeWide(1 + random.nextInt(launch.chunks));
+        } else {
+            launch.decode((launch.chunks + 3) / 4 + random.nextInt(launch.chunks));
         }
-        Numbers out = Numbers.poisoned(s.format, rows * s.heads * s.dim);
-        Numbers partial = Numbers.poisoned(Format.F32, rows * s.heads * chunks * s.dim);
-        Numbers stats = Numbers.poisoned(Format.F32, rows * s.heads * chunks * 2);
-        Numbers lengthArray = Numbers.ints(lengths);
-        gpu.launch(
-                "paged_attention_decode" + s.suffix(),
-                1 + random.nextInt(chunks), // any number of splits gives the same bits
-                s.kvHeads * ((s.group() + 15) / 16),
-                rows,
-                128,
-                768 * s.dim,
-                partial,
-                stats,
-                queries,
-                cache.arena,
-                Numbers.ints(tables),
-                lengthArray,
-                chunks,
-                cache.stride,
-                LAYER,
-                s.heads,
-                LAYERS,
-                s.kvHeads,
-                s.blockSize,
-                s.window,
-                s.scale());
-        gpu.launch(
-                "paged_attention_reduce" + EmulatedKernelTest.suffix(s.format),
-                s.heads,
-                rows,
-                1,
-                128,
-                0,
-                out,
-                partial,
-                stats,
-                lengthArray,
-                chunks,
-                s.dim,
-                s.window);
-        return out;
+        return launch.reduce(cache.shape.dim >= 64 ? 1 << random.nextInt(3) : 1);
     }
 
     @ParameterizedTest
@@ -260,13 +221,13 @@ class EmulatedAttentionTest {
         for (int i = 0; i < lengths.length; i++) {
             firsts[i] = window > 0 ? Math.max(0, lengths[i] - counts[i] - window + 1) : 0;
         }
-        Cache cache = new Cache(shape, lengths, firsts);
+        Cache cache = new Cache(shape, lengths, firsts, random);
         int[] starts = new int[counts.length + 1];
         for (int i = 0; i < counts.length; i++) {
             starts[i + 1] = starts[i] + counts[i];
         }
         Numbers queries = Numbers.random(format, starts[counts.length] * heads * dim, random, 2);
-        Numbers out = prefill(cache, queries, starts, lengths);
+        Numbers out = prefill(gpu, cache, queries, starts, lengths);
         double[] expected = new double[out.count];
         for (int s = 0; s < lengths.length; s++) {
             for (int i = 0; i < counts[s]; i++) {
@@ -309,16 +270,16 @@ class EmulatedAttentionTest {
         Shape shape = new Shape(Format.BF16, 64, 6, 2, 16, window);
         int length = 150;
         int width = shape.heads * shape.dim;
-        Cache cache = new Cache(shape, new int[] {length}, new int[1]);
+        Cache cache = new Cache(shape, new int[] {length}, new int[1], random);
         Numbers queries = Numbers.random(Format.BF16, length * width, random, 2);
-        Numbers whole = prefill(cache, queries, new int[] {0, length}, new int[] {length});
+        Numbers whole = prefill(gpu, cache, queries, new int[] {0, length}, new int[] {length});
         int from = 0;
         for (int to : new int[] {37, 38, 101, 150}) {
             Numbers chunk = Numbers.poisoned(Format.BF16, (to - from) * width);
             for (int i = 0; i < chunk.count; i++) {
                 chunk.set(i, queries.get(from * width + i));
             }
-            Numbers part = prefill(cache, chunk, new int[] {0, to - from}, new int[] {to});
+            Numbers part = prefill(gpu, cache, chunk, new int[] {0, to - from}, new int[] {to});
             assertThat(part.matches(0, whole, from * width, part.count))
                     .as("positions %d to %d", from, to)
                     .isTrue();
@@ -326,7 +287,7 @@ class EmulatedAttentionTest {
         }
     }
 
-    private Numbers prefill(Cache cache, Numbers queries, int[] starts, int[] lengths) {
+    static Numbers prefill(EmulatedGpu gpu, Cache cache, Numbers queries, int[] starts, int[] lengths) {
         Shape s = cache.shape;
         int longest = 0;
         for (int i = 0; i < lengths.length; i++) {
@@ -362,7 +323,7 @@ class EmulatedAttentionTest {
         return format == Format.BF16 ? 0x1p-8 : 0x1p-11;
     }
 
-    private static int[] numbers(String list) {
+    static int[] numbers(String list) {
         String[] words = list.trim().split(" ");
         int[] numbers = new int[words.length];
         for (int i = 0; i < words.length; i++) {
