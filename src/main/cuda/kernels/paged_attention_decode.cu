@@ -80,11 +80,6 @@ struct PagedKeys {
         return key < chunks.end_key && key + SLICE_KEYS > chunks.first_key;
     }
 
-    /** What is not, may never have been written: zeros are copied, since 0 * NaN would reach the sums. */
-    __device__ __forceinline__ bool present(int key) const {
-        return key >= chunks.first_key && key < chunks.end_key;
-    }
-
     /** Element offset of a slice from the keys of its head in block 0; of all slices of a chunk by as many lanes at once. */
     __device__ __forceinline__ i64 slice_at(int chunk, int slice) const {
         int key = (chunks.first + chunk) * CHUNK_KEYS + slice * SLICE_KEYS;
@@ -95,6 +90,24 @@ struct PagedKeys {
         return block * shape.block_elements() + key % shape.block_size * shape.head_dim;
     }
 };
+
+/**
+ * Begins a warp's copies of so many columns of a slice. Keys outside of [first, end), counted from the slice, may never have
+ * been written: they become zeros, since 0 * NaN would reach the sums.
+ */
+template <class T, int D, int COLUMNS>
+__device__ __forceinline__ void copy_slice(T* to, const T* from, int first, int end) {
+    constexpr int PIECES = COLUMNS / 8;
+    constexpr int ROWS = WARP / PIECES; // that the warp copies at once
+    int row = threadIdx.x % WARP / PIECES;
+    int piece = threadIdx.x % PIECES;
+    from += row * D + piece * 8;
+#pragma unroll
+    for (int i = 0; i < SLICE_KEYS; i += ROWS) {
+        bool present = static_cast<u32>(row + i - first) < static_cast<u32>(end - first);
+        copy_async_16(to + piece_at<COLUMNS>(row + i, piece), from + i * D, present);
+    }
+}
 
 /** A warp's way through a chunk: of every tile first the slices of keys, then those of values, some of them ahead. */
 template <class T, int D>
@@ -142,13 +155,7 @@ struct SliceRing {
         i64 at = __shfl_sync(ALL_LANES, slice_at, next_key / SLICE_KEYS % CHUNK_SLICES);
         if (visible(next_key)) {
             const T* from = arena + at + (next_values ? key_to_value : 0);
-            T* to = stages + next_stage * SLICE_KEYS * D;
-            for (int i = threadIdx.x % WARP; i < SLICE_KEYS * D / 8; i += WARP) {
-                int row = i / (D / 8);
-                // What is not visible may never have been written: zeros, since 0 * NaN would reach the sums.
-                bool present = next_key + row >= first_key && next_key + row < end_key;
-                copy_async_16(to + piece_at<D>(row, i % (D / 8)), from + i * 8, present);
-            }
+            copy_slice<T, D, D>(stages + next_stage * SLICE_KEYS * D, from, first_key - next_key, end_key - next_key);
         }
         commit_copies();
         next_stage = next_stage == STAGES - 1 ? 0 : next_stage + 1;
@@ -233,11 +240,7 @@ struct TileRing {
         int key = keys.key + warp * SLICE_KEYS;
         i64 at = keys.at(warp);
         if (keys.chunk < paged.chunks.count && paged.visible(key)) {
-            T* to = stage(warp, 0, key_stage);
-            for (int i = threadIdx.x % WARP; i < SLICE_KEYS * D / 8; i += WARP) {
-                int row = i / (D / 8);
-                copy_async_16(to + piece_at<D>(row, i % (D / 8)), arena + at + i * 8, paged.present(key + row));
-            }
+            copy_slice<T, D, D>(stage(warp, 0, key_stage), arena + at, paged.chunks.first_key - key, paged.chunks.end_key - key);
         }
         commit_copies();
         key_stage = key_stage == TILES - 1 ? 0 : key_stage + 1;
@@ -245,7 +248,6 @@ struct TileRing {
     }
 
     __device__ __forceinline__ void load_values() {
-        constexpr int PIECES = QUARTER / 8;
         int warp = threadIdx.x / WARP;
         const T* quarter = arena + paged.shape.key_to_value() + warp * QUARTER;
         T* to = stage(warp, 1, value_stage);
@@ -254,12 +256,8 @@ struct TileRing {
             int key = values.key + slice * SLICE_KEYS;
             i64 at = values.at(slice);
             if (values.chunk < paged.chunks.count && paged.visible(key)) {
-                for (int i = threadIdx.x % WARP; i < SLICE_KEYS * PIECES; i += WARP) {
-                    int row = i / PIECES;
-                    int piece = i % PIECES;
-                    copy_async_16(to + piece_at<QUARTER>(slice * SLICE_KEYS + row, piece),
-                                  quarter + at + row * D + piece * 8, paged.present(key + row));
-                }
+                copy_slice<T, D, QUARTER>(to + slice * SLICE_KEYS * QUARTER, quarter + at, paged.chunks.first_key - key,
+                                          paged.chunks.end_key - key);
             }
         }
         commit_copies();

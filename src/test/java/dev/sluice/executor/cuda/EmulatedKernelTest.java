@@ -142,7 +142,9 @@ class EmulatedKernelTest {
         "FP16, 4, 1, 128, 16, false, true",
         "BF16, 3, 1, 128, 32, true, true",
         "BF16, 2, 2, 256, 16, true, true",
-        "FP16, 2, 1, 40, 16, false, false"
+        "FP16, 2, 1, 32, 16, true, true",
+        "BF16, 5, 1, 16, 16, false, true",
+        "BF16, 40, 8, 64, 16, false, true" // four blocks, the last half empty
     })
     void queriesTurnAndKeysAndValuesGoToTheirSlots(
             Format format, int heads, int kvHeads, int dim, int blockSize, boolean hasBias, boolean hasNorm) {
@@ -167,7 +169,7 @@ class EmulatedKernelTest {
         gpu.launch(
                 "rope_and_cache" + suffix(format),
                 rows,
-                (all + 3) / 4,
+                (all * dim + 1023) / 1024,
                 1,
                 128,
                 0,
