@@ -95,7 +95,8 @@ __device__ __forceinline__ float finish(float sum) {
 template <int HEAD_DIM>
 __device__ __forceinline__ int piece_at(int key, int piece) {
     constexpr int PIECES = HEAD_DIM / 8 < 8 ? HEAD_DIM / 8 : 8;
-    return key * HEAD_DIM + (piece ^ (key / (8 / PIECES) % PIECES)) * 8; // keys that share 128 bytes keep the same order
+    // Keys that share 128 bytes keep the same order.
+    return key * HEAD_DIM + (piece ^ (static_cast<u32>(key) / (8 / PIECES) & (PIECES - 1))) * 8;
 }
 
 /** The two rows of queries of this lane as A fragments; null is a row of zeros. */

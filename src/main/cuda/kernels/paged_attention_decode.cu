@@ -225,6 +225,20 @@ struct TileRing {
         key_stage = value_stage = 0;
     }
 
+    /**
+     * Asks for the block's first chunk before the kernels before have ended: the memory has little to do meanwhile, and
+     * nothing is read, so it does not matter that the last key is not there yet. By one warp.
+     */
+    __device__ __forceinline__ void prefetch_chunk() const {
+        int lane = threadIdx.x % WARP;
+        int slice = lane % CHUNK_SLICES;
+        i64 at = __shfl_sync(ALL_LANES, keys.slice_at, slice);
+        int key = (paged.chunks.first + keys.chunk) * CHUNK_KEYS + slice * SLICE_KEYS;
+        if (keys.chunk < paged.chunks.count && paged.visible(key)) {
+            prefetch(arena + at + (lane < CHUNK_SLICES ? 0 : paged.shape.key_to_value()), STAGE * sizeof(T));
+        }
+    }
+
     /** All that there is room for, but the third tile's keys: load_keys of the first tile begins them. */
     __device__ __forceinline__ void fill() {
 #pragma unroll
@@ -394,6 +408,9 @@ __device__ __forceinline__ void decode_wide(
               {tables + static_cast<i64>(blockIdx.z) * table_stride, shape, {__ldg(lengths + blockIdx.z), window}}};
     const PagedKeys& paged = ring.paged;
     ring.start();
+    if (warp == 0) {
+        ring.prefetch_chunk();
+    }
     wait_for_previous(); // lengths and tables are not from a kernel, queries and the last key are
     if (static_cast<int>(blockIdx.x) >= paged.chunks.count) {
         return;
@@ -556,8 +573,8 @@ __device__ __forceinline__ void reduce(
     }
 }
 
-#define DECODE_KERNEL(kernel, function, T, D)                                                                          \
-    SLUICE_KERNEL __launch_bounds__(128) paged_attention_##kernel##_##D(                                               \
+#define DECODE_KERNEL(kernel, bounds, function, T, D)                                                                  \
+    SLUICE_KERNEL bounds paged_attention_##kernel##_##D(                                                               \
         float* partial, float2* stats, const T* queries, const T* arena, const int* tables, const int* lengths,        \
         int chunks, int table_stride, int layer, int heads, int layers, int kv_heads, int block_size, int window,      \
         float scale) {                                                                                                 \
@@ -565,8 +582,9 @@ __device__ __forceinline__ void reduce(
                        KvShape{layers, kv_heads, block_size, D}, window, scale);                                       \
     }
 
-#define DECODE(name, T, D) DECODE_KERNEL(decode_##name, decode, T, D)
-#define DECODE_WIDE(name, T, D) DECODE_KERNEL(decode_wide_##name, decode_wide, T, D)
+#define DECODE(name, T, D) DECODE_KERNEL(decode_##name, __launch_bounds__(128), decode, T, D)
+// As many blocks in a multiprocessor as its shared memory holds.
+#define DECODE_WIDE(name, T, D) DECODE_KERNEL(decode_wide_##name, __launch_bounds__(128, 256 / D), decode_wide, T, D)
 
 #define REDUCE(name, T)                                                                                                \
     SLUICE_KERNEL __launch_bounds__(128) paged_attention_reduce_##name(                                                \
