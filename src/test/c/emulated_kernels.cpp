@@ -175,6 +175,8 @@ extern "C" const char* emulated_launch(
     KERNEL(decode_file, paged_attention_decode_bf16_32)
     BOTH(decode_file, paged_attention_decode_, _64)
     BOTH(decode_file, paged_attention_decode_, _128)
+    BOTH(decode_file, paged_attention_decode_wide_, _64)
+    BOTH(decode_file, paged_attention_decode_wide_, _128)
     BOTH(decode_file, paged_attention_reduce_, )
     KERNEL(prefill_file, paged_attention_prefill_bf16_16)
     KERNEL(prefill_file, paged_attention_prefill_bf16_32)

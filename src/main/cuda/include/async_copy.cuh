@@ -31,3 +31,12 @@ __device__ __forceinline__ void wait_for_copies() {
     asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");
 #endif
 }
+
+/** Brings bytes to the cache of the whole device, if that is possible; nothing waits for them. Address and size: multiples of 16. */
+__device__ __forceinline__ void prefetch(const void* global, u32 bytes) {
+#ifdef SLUICE_EMULATED
+    emulated::checkAligned(global, __LINE__);
+#elif __CUDA_ARCH__ >= 900
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(global), "r"(bytes) : "memory");
+#endif
+}

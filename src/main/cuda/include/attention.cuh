@@ -16,8 +16,8 @@
  *
  * Sums and products that a compiler could fuse in one kernel and not in the other are spelled out (__fmaf_rn, __fmul_rn).
  *
- * A tile is [keys][head dim]; its 16-byte pieces are swizzled (piece ^ key % 8), so that eight rows of one column of pieces
- * lie in different banks. Fragments as in mma.cuh: a lane works for rows g and g + 8.
+ * A tile is [keys][head dim]; its 16-byte pieces are swizzled (piece ^ number of the 128 bytes % 8), so that eight rows of
+ * one column of pieces lie in different banks. Fragments as in mma.cuh: a lane works for rows g and g + 8.
  */
 #pragma once
 #include "async_copy.cuh"
@@ -96,8 +96,9 @@ __device__ __forceinline__ float finish(float sum) {
 /** Element offset of a piece of 8 elements in a tile. */
 template <int HEAD_DIM>
 __device__ __forceinline__ int piece_at(int key, int piece) {
-    constexpr int MASK = HEAD_DIM / 8 < 8 ? HEAD_DIM / 8 - 1 : 7;
-    return key * HEAD_DIM + (piece ^ (key & MASK)) * 8;
+    constexpr int PIECES = HEAD_DIM / 8 < 8 ? HEAD_DIM / 8 : 8;
+    // Keys that share 128 bytes keep the same order.
+    return key * HEAD_DIM + (piece ^ (static_cast<u32>(key) / (8 / PIECES) & (PIECES - 1))) * 8;
 }
 
 /** The two rows of queries of this lane as A fragments; null is a row of zeros. */

@@ -55,10 +55,10 @@ struct Choice {
 
     __device__ __forceinline__ u64 total(bool by_weight) const {
         u64 sum = 0;
-        for (int id = threadIdx.x; id < vocabulary; id += blockDim.x) {
-            float w = weight(logits[id]);
-            sum += keeps(logits[id], id, w) ? measure(w, by_weight) : 0;
-        }
+        each_logit(logits, vocabulary, [&](float x, int id) {
+            float w = weight(x);
+            sum += keeps(x, id, w) ? measure(w, by_weight) : 0;
+        });
         return block_count(sum);
     }
 
@@ -125,8 +125,7 @@ __device__ void Choice::restrict_to(u64 target, bool by_weight) {
             counts[i] = 0;
         }
         __syncthreads();
-        for (int id = threadIdx.x; id < vocabulary; id += blockDim.x) {
-            float x = logits[id];
+        each_logit(logits, vocabulary, [&](float x, int id) {
             int b = bin(x);
             u64 key = key_of(x, id);
             bool candidate = pass == 0 || (b == target_bin && (pass == 1 || key >> above == prefix >> above));
@@ -138,7 +137,7 @@ __device__ void Choice::restrict_to(u64 target, bool by_weight) {
                     atomicAdd(counts + digit, amount);
                 }
             }
-        }
+        });
         __syncthreads();
         int digit = find_bin(counts, &target, &exact);
         if (pass == 0) {
@@ -183,15 +182,14 @@ SLUICE_KERNEL __launch_bounds__(1024, 1) sample(
     }
     u64 stream = mix(mix(seeds[r] + GOLDEN_GAMMA) + GOLDEN_GAMMA * (positions[r] + 1ull));
     u64 winner = 0;
-    for (int id = threadIdx.x; id < vocabulary; id += blockDim.x) {
-        float x = row[id];
+    each_logit(row, vocabulary, [&](float x, int id) {
         if (choice.keeps(x, id, choice.weight(x))) {
             // The winner has a small e: v is the side of the uniform number that is precise near zero.
             float v = (static_cast<float>(mix(stream + GOLDEN_GAMMA * (id + 1ull)) >> 32) + 0.5f) * 0x1p-32f;
             float score = (x - choice.largest) / choice.temperature - logf(-log1pf(-fminf(v, 0.99999994f)));
             winner = max(winner, key_of(score, id));
         }
-    }
+    });
     winner = block_max(winner);
     if (threadIdx.x == 0) {
         ids[r] = id_of(winner);

@@ -19,8 +19,6 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class EmulatedAttentionTest {
 
-    private static final int CHUNK_KEYS = 256;
-
     private final EmulatedGpu gpu = EmulatedGpu.require();
     private final Random random = new Random(5);
 
@@ -97,54 +95,14 @@ class EmulatedAttentionTest {
     }
 
     private Numbers decode(PagedCache cache, Numbers queries, int[] lengths, int[] tables) {
-        Shape s = cache.shape;
-        int rows = lengths.length;
-        int chunks = 1;
-        for (int length : lengths) {
-            int first = s.window > 0 ? Math.max(0, length - s.window) : 0;
-            chunks = Math.max(chunks, (length + CHUNK_KEYS - 1) / CHUNK_KEYS - first / CHUNK_KEYS);
+        EmulatedDecodeTest.Launch launch = new EmulatedDecodeTest.Launch(gpu, cache, queries, lengths, tables);
+        // Either kernel, and any number of splits and of parts, gives the same bits.
+        if (cache.shape.dim >= 64 && random.nextBoolean()) {
+            launch.decodeWide(1 + random.nextInt(launch.chunks));
+        } else {
+            launch.decode((launch.chunks + 3) / 4 + random.nextInt(launch.chunks));
         }
-        Numbers out = Numbers.poisoned(s.format, rows * s.heads * s.dim);
-        Numbers partial = Numbers.poisoned(Format.F32, rows * s.heads * chunks * s.dim);
-        Numbers stats = Numbers.poisoned(Format.F32, rows * s.heads * chunks * 2);
-        Numbers lengthArray = Numbers.ints(lengths);
-        gpu.launch(
-                "paged_attention_decode" + s.suffix(),
-                1 + random.nextInt(chunks), // any number of splits gives the same bits
-                s.kvHeads * ((s.group() + 15) / 16),
-                rows,
-                128,
-                768 * s.dim,
-                partial,
-                stats,
-                queries,
-                cache.arena,
-                Numbers.ints(tables),
-                lengthArray,
-                chunks,
-                cache.stride,
-                LAYER,
-                s.heads,
-                LAYERS,
-                s.kvHeads,
-                s.blockSize,
-                s.window,
-                s.scale());
-        gpu.launch(
-                "paged_attention_reduce" + EmulatedKernelTest.suffix(s.format),
-                s.heads,
-                rows,
-                1,
-                128,
-                0,
-                out,
-                partial,
-                stats,
-                lengthArray,
-                chunks,
-                s.dim,
-                s.window);
-        return out;
+        return launch.reduce(cache.shape.dim >= 64 ? 1 << random.nextInt(3) : 1);
     }
 
     @ParameterizedTest
@@ -270,7 +228,7 @@ class EmulatedAttentionTest {
     }
 
     /** By every kernel that can: they give the same bits. */
-    private Numbers prefill(PagedCache cache, Numbers queries, int[] starts, int[] lengths) {
+    Numbers prefill(PagedCache cache, Numbers queries, int[] starts, int[] lengths) {
         Shape s = cache.shape;
         Numbers out = Numbers.poisoned(s.format, queries.count);
         int threads = 256;
@@ -342,7 +300,7 @@ class EmulatedAttentionTest {
         return format == Format.BF16 ? 0x1p-8 : 0x1p-11;
     }
 
-    private static int[] numbers(String list) {
+    static int[] numbers(String list) {
         String[] words = list.trim().split(" ");
         int[] numbers = new int[words.length];
         for (int i = 0; i < words.length; i++) {

@@ -121,12 +121,13 @@ class EmulatedKernelTest {
             names = {"BF16", "FP16"})
     void theGateMultiplies(Format format) {
         int n = 2056; // two blocks a row, the second nearly empty
-        Numbers in = Numbers.random(format, 2 * 2 * n, random, 8);
+        int rows = 3; // of two blocks, the second half empty
+        Numbers in = Numbers.random(format, rows * 2 * n, random, 8);
         in.set(0, -1000); // exp overflows
         in.set(1, 1000);
-        Numbers out = Numbers.poisoned(format, 2 * n);
-        gpu.launch("silu_mul" + suffix(format), 2, 2, 1, 256, 0, out, in, n);
-        double[] expected = new double[2 * n];
+        Numbers out = Numbers.poisoned(format, rows * n);
+        gpu.launch("silu_mul" + suffix(format), 2, 2, 1, 256, 0, out, in, rows, n);
+        double[] expected = new double[rows * n];
         for (int i = 0; i < expected.length; i++) {
             double gate = in.get(i / n * 2 * n + i % n);
             expected[i] = gate / (1 + Math.exp(-gate)) * in.get(i / n * 2 * n + n + i % n);
@@ -142,7 +143,9 @@ class EmulatedKernelTest {
         "FP16, 4, 1, 128, 16, false, true",
         "BF16, 3, 1, 128, 32, true, true",
         "BF16, 2, 2, 256, 16, true, true",
-        "FP16, 2, 1, 40, 16, false, false"
+        "FP16, 2, 1, 32, 16, true, true",
+        "BF16, 5, 1, 16, 16, false, true",
+        "BF16, 40, 8, 64, 16, false, true" // four blocks, the last half empty
     })
     void queriesTurnAndKeysAndValuesGoToTheirSlots(
             Format format, int heads, int kvHeads, int dim, int blockSize, boolean hasBias, boolean hasNorm) {
@@ -167,7 +170,7 @@ class EmulatedKernelTest {
         gpu.launch(
                 "rope_and_cache" + suffix(format),
                 rows,
-                (all + 3) / 4,
+                (all * dim + 1023) / 1024,
                 1,
                 128,
                 0,

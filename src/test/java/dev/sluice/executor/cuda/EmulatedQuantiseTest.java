@@ -120,7 +120,7 @@ class EmulatedQuantiseTest {
         in.set(0, -1000); // exp overflows
         Numbers gated = Numbers.poisoned(format, 2 * n);
         String name = "silu_mul" + EmulatedKernelTest.suffix(format);
-        gpu.launch(name, 2, (n + 2047) / 2048, 1, 256, 0, gated, in, n);
+        gpu.launch(name, 1, (n + 2047) / 2048, 1, 256, 0, gated, in, 2, n);
         Quantised out = fresh(to, 2, n);
         name = "silu_mul" + suffix(to, format);
         gpu.launch(name, 2, 1, 1, block(n), 0, out.values, out.scales, in, n);

@@ -25,14 +25,21 @@ class EmulatedSamplingTest {
     @Test
     void theBestIsTheLowestAmongEqualsAndBadLogitsAreRefused() {
         float bad = Float.NEGATIVE_INFINITY;
-        int vocabulary = 1500;
+        int vocabulary = 1501; // so rows begin at any multiple of 4 bytes
         float[][] specials = {
             {700, 5, 701, 5},
             {3, Float.NaN},
             {3, Float.POSITIVE_INFINITY},
-            {1499, 0.5f},
+            {1500, 0.5f},
             {0, 0.25f},
-            {1400, -0.0f, 1450, 0.0f}
+            {1400, -0.0f, 1450, 0.0f},
+            {1500, 0.5f},
+            {0, 0.25f},
+            {1500, 0.5f},
+            {0, Float.NaN},
+            {1500, Float.NaN},
+            {1, 2, 0, 2},
+            {1499, 1, 1500, 2}
         };
         float[] all = new float[(specials.length + 1) * vocabulary];
         for (int row = 0; row < specials.length; row++) {
@@ -44,7 +51,7 @@ class EmulatedSamplingTest {
         Arrays.fill(all, specials.length * vocabulary, all.length, bad);
         Numbers logits = Numbers.floats(all);
         Numbers ids = Numbers.poisoned(Format.INT, specials.length + 1);
-        int[] expected = {700, -1, -1, 1499, 0, 1400, -1};
+        int[] expected = {700, -1, -1, 1500, 0, 1400, 1500, 0, 1500, -1, -1, 0, 1500, -1};
         gpu.launch("sample_greedy", ids.count, 1, 1, 1024, 0, ids, logits, vocabulary);
         for (int row = 0; row < expected.length; row++) {
             assertThat(ids.id(row)).as("row %d", row).isEqualTo(expected[row]);
@@ -182,7 +189,14 @@ class EmulatedSamplingTest {
         "1100, 2, 25, 0.7, 0.1, 1000",
         "1100, 1, 1, 1, 0, 5",
         "1100, 1, 0, 0.000001, 0, 5",
-        "1100, 0.01, 0, 0.9, 0, 100000"
+        "1100, 0.01, 0, 0.9, 0, 100000",
+        // rows that begin at any multiple of 4 bytes, shorter and longer than what all threads load at a time
+        "1, 1, 0, 1, 0, 1",
+        "3, 1, 2, 1, 0, 3",
+        "6, 1, 0, 0.8, 0, 100000",
+        "1501, 1, 50, 0.8, 0, 20",
+        "4099, 1, 0, 0.95, 0, 100000",
+        "17003, 1, 30, 0.9, 0, 1000"
     })
     void theDrawIsThePlainOne(int vocabulary, float temperature, int topK, float topP, float minP, int distinct) {
         int rows = 30;

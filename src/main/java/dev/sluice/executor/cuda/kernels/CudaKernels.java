@@ -19,6 +19,7 @@ public final class CudaKernels {
     private static final List<Integer> BF16_HEAD_DIMS = List.of(16, 32, 64, 128);
 
     private static final List<Integer> FP16_HEAD_DIMS = List.of(64, 128);
+    private static final int WIDE_HEAD_DIM_MIN = 64; // in which four warps find 16 dimensions each
 
     // Dynamic shared memory as the kernels' own comments state it.
     private static final int DECODE_SHARED_PER_ELEMENT = 768;
@@ -41,6 +42,7 @@ public final class CudaKernels {
     public final CudaFunction embed;
     public final CudaFunction ropeAndCache;
     public final CudaFunction decode;
+    public final @Nullable CudaFunction decodeWide; // null for heads too small for it
     public final CudaFunction reduce;
     public final PrefillKernel prefill;
     public final @Nullable PrefillKernel wgmmaPrefill;
@@ -69,8 +71,11 @@ public final class CudaKernels {
         embed = load(context, images, "embed").function("embed_16bit", 0);
         ropeAndCache = load(context, images, "rope_and_cache").function("rope_and_cache" + suffix, 0);
         CudaModule decoding = load(context, images, "paged_attention_decode");
-        decode = decoding.function(
-                "paged_attention_decode" + suffix + "_" + headDim, DECODE_SHARED_PER_ELEMENT * headDim);
+        int decodeBytes = DECODE_SHARED_PER_ELEMENT * headDim;
+        decode = decoding.function("paged_attention_decode" + suffix + "_" + headDim, decodeBytes);
+        decodeWide = headDim < WIDE_HEAD_DIM_MIN
+                ? null
+                : decoding.function("paged_attention_decode_wide" + suffix + "_" + headDim, decodeBytes);
         reduce = decoding.function("paged_attention_reduce" + suffix, 0);
         prefill = PrefillKernel.ofOneWarp(load(context, images, "paged_attention_prefill")
                 .function("paged_attention_prefill" + suffix + "_" + headDim, PREFILL_SHARED_PER_ELEMENT * headDim));

@@ -1,5 +1,6 @@
 package dev.sluice.executor.cuda.step;
 
+import dev.sluice.executor.cuda.driver.CudaFunction;
 import dev.sluice.executor.cuda.driver.CudaStream;
 import dev.sluice.executor.cuda.driver.KernelArguments;
 import dev.sluice.executor.cuda.driver.TensorMap;
@@ -120,11 +121,17 @@ public final class CudaAttention {
         arguments.add(operands.arena).add(tables).add(lengths).add(chunks).add(width);
         addShape(layer);
         int heads = shape.kvHeads() * Math.ceilDiv(shape.group(), HEADS_TOGETHER);
-        int splits = DecodeSplits.splits(chunks, heads * rows, multiprocessors);
-        stream.launch(kernels.decode, splits, heads, rows, DECODE_THREADS, arguments);
+        CudaFunction wide = kernels.decodeWide;
+        if (wide != null && DecodeSplits.isWide(chunks, heads * rows, multiprocessors)) {
+            int splits = DecodeSplits.wideSplits(chunks, heads * rows, multiprocessors);
+            stream.launch(wide, splits, heads, rows, DECODE_THREADS, arguments);
+        } else {
+            stream.launch(kernels.decode, DecodeSplits.splits(chunks), heads, rows, DECODE_THREADS, arguments);
+        }
         arguments.begin().add(operands.out + before).add(operands.partial).add(operands.stats);
         arguments.add(lengths).add(chunks).add(shape.headDim()).add(shape.window());
-        stream.launch(kernels.reduce, shape.heads(), rows, 1, DECODE_THREADS, arguments);
+        int parts = DecodeSplits.parts(shape.headDim(), shape.heads() * rows, multiprocessors);
+        stream.launch(kernels.reduce, shape.heads(), rows, parts, DECODE_THREADS, arguments);
     }
 
     /**

@@ -30,7 +30,8 @@ import java.util.stream.Collectors;
 public final class CudaForward {
 
     private static final int EMBED_THREADS = 256;
-    private static final int ROPE_HEADS = 4; // of a block
+    private static final int ROPE_THREADS = 128;
+    private static final int ROPE_ELEMENTS = 8; // of a thread
 
     private final ModelSpec spec;
     private final CudaWeights weights;
@@ -158,7 +159,8 @@ public final class CudaForward {
 
     /** Finishes queries, and moves keys and values into the blocks. */
     private void rotate(CudaWeights.Layer layer, int number, PassLayout pass) {
-        int heads = spec.heads() + 2 * spec.kvHeads();
+        int width = (spec.heads() + 2 * spec.kvHeads()) * spec.headDim();
+        int blocks = Math.ceilDiv(width, ROPE_THREADS * ROPE_ELEMENTS);
         arguments.begin().add(memory.queries).add(arena).add(memory.qkv).add(layer.qkvBias());
         arguments.add(layer.queryNorm()).add(layer.keyNorm()).add(memory.inverseFrequency);
         arguments.add(at(pass.positions())).add(at(pass.slots())).add(number).add(spec.heads());
@@ -168,7 +170,7 @@ public final class CudaForward {
                 .add(blockSize)
                 .add(spec.headDim())
                 .add(spec.rmsNormEps());
-        stream.launch(kernels.ropeAndCache, pass.rows(), Math.ceilDiv(heads, ROPE_HEADS), 1, 128, arguments);
+        stream.launch(kernels.ropeAndCache, pass.rows(), blocks, 1, ROPE_THREADS, arguments);
     }
 
     private void attend(int layer, PassLayout pass, int longestPrefill) {

@@ -4,8 +4,9 @@ package dev.sluice.executor.cuda.step;
 public final class DecodeSplits {
 
     private static final int CHUNK_KEYS = 256;
-    private static final int WARPS = 4; // of a block, each with a chunk of its own
+    private static final int WARPS = 4; // of a block
     private static final int BLOCKS_TOGETHER = 2; // on a multiprocessor
+    private static final int DIMS_MIN = 32; // of a part: 128 bytes of each partial result
     private static final long PARTIAL_BYTES_MAX = 256L << 20; // beyond this, rows are taken in turns
 
     private DecodeSplits() {}
@@ -29,13 +30,31 @@ public final class DecodeSplits {
     }
 
     /**
-     * Blocks along the keys: enough to fill the device, and no fewer than give each warp one chunk. The result does not
-     * depend on it.
+     * True if the warps of a block are to take each chunk together: there are too few chunks to give every warp that the
+     * device holds one of its own. The result does not depend on it.
      *
      * @param others blocks along heads and rows
      */
-    static int splits(int chunks, int others, int multiprocessors) {
-        int filling = Math.ceilDiv(BLOCKS_TOGETHER * multiprocessors, others);
-        return Math.clamp(filling, Math.ceilDiv(chunks, WARPS), chunks);
+    static boolean isWide(int chunks, int others, int multiprocessors) {
+        return (long) chunks * others <= (long) WARPS * BLOCKS_TOGETHER * multiprocessors;
+    }
+
+    /** Blocks along the keys where each warp takes a chunk. */
+    static int splits(int chunks) {
+        return Math.ceilDiv(chunks, WARPS);
+    }
+
+    /** Blocks along the keys where each block takes a chunk, and then another: enough to fill the device. */
+    static int wideSplits(int chunks, int others, int multiprocessors) {
+        return Math.min(chunks, Math.ceilDiv(BLOCKS_TOGETHER * multiprocessors, others));
+    }
+
+    /**
+     * Parts of a head that are reduced by blocks of their own: one, or more where heads and rows are too few to fill the
+     * device. The result does not depend on it.
+     */
+    static int parts(int headDim, int headsAndRows, int multiprocessors) {
+        int filling = Math.ceilDiv(BLOCKS_TOGETHER * multiprocessors, headsAndRows);
+        return Integer.highestOneBit(Math.clamp(headDim / DIMS_MIN, 1, filling));
     }
 }

@@ -22,6 +22,7 @@ final class ProductInputs {
     private static final int THREADS_MAX = 1024;
     private static final int GATES = 2048; // of a block, in 16 bits
     private static final int GATE_THREADS = 256;
+    private static final int GATE_ROWS = 2; // of a thread
 
     private final ModelSpec spec;
     private final CudaKernels kernels;
@@ -73,12 +74,15 @@ final class ProductInputs {
     /** What the gates of the feed-forward network let through. */
     DeviceMatrix gated(ElementFormat format, int rows) {
         DeviceMatrix gated = begin(memory.gated, format);
-        arguments.add(memory.gateUp).add(gated.columns());
+        arguments.add(memory.gateUp);
         RowKernels of = kernels.rows(format);
         if (format.isScaled()) {
+            arguments.add(gated.columns());
             launchRows(of.siluMul(), rows, gated.columns());
         } else {
-            stream.launch(of.siluMul(), rows, Math.ceilDiv(gated.columns(), GATES), 1, GATE_THREADS, arguments);
+            arguments.add(rows).add(gated.columns());
+            int blocks = Math.ceilDiv(gated.columns(), GATES);
+            stream.launch(of.siluMul(), Math.ceilDiv(rows, GATE_ROWS), blocks, 1, GATE_THREADS, arguments);
         }
         return gated;
     }

@@ -38,10 +38,47 @@ class DecodeSplitsTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        // chunks, blocks along heads and rows, multiprocessors, four warps on a chunk
+        "4, 8, 132, true",
+        "128, 8, 132, true",
+        "132, 8, 132, true",
+        "133, 8, 132, false",
+        "512, 8, 132, false",
+        "5, 512, 132, false",
+        "1, 512, 132, true"
+    })
+    void warpsShareChunksWhereTheyAreFewerThanWarps(int chunks, int others, int multiprocessors, boolean wide) {
+        assertThat(DecodeSplits.isWide(chunks, others, multiprocessors)).isEqualTo(wide);
+    }
+
     @Test
-    void blocksFillTheDeviceButNoWarpIsWithoutAChunk() {
-        assertThat(DecodeSplits.splits(128, 8, 132)).isEqualTo(33);
-        assertThat(DecodeSplits.splits(4, 512, 132)).isEqualTo(1);
-        assertThat(DecodeSplits.splits(3, 8, 132)).isEqualTo(3);
+    void everyWarpHasOneChunkAndTheLastBlockMayHaveFewer() {
+        assertThat(DecodeSplits.splits(512)).isEqualTo(128);
+        assertThat(DecodeSplits.splits(5)).isEqualTo(2);
+        assertThat(DecodeSplits.splits(1)).isEqualTo(1);
+    }
+
+    @Test
+    void blocksThatShareChunksFillTheDeviceOnceAndNoneIsWithoutAChunk() {
+        assertThat(DecodeSplits.wideSplits(4, 8, 132)).isEqualTo(4);
+        assertThat(DecodeSplits.wideSplits(128, 8, 132)).isEqualTo(33);
+        assertThat(DecodeSplits.wideSplits(1, 512, 132)).isEqualTo(1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        // head dim, heads of all rows, parts
+        "128, 32, 4",
+        "128, 88, 2", // three would fill it, but do not divide a head
+        "128, 256, 2",
+        "128, 264, 1",
+        "128, 2048, 1",
+        "64, 32, 2",
+        "16, 1, 1"
+    })
+    void aHeadIsReducedInPartsWhereHeadsAreFew(int headDim, int headsAndRows, int parts) {
+        assertThat(DecodeSplits.parts(headDim, headsAndRows, 132)).isEqualTo(parts);
     }
 }
