@@ -189,6 +189,11 @@ __device__ __forceinline__ void gemm_wgmma(
     constexpr int WARPS = ROWS / 16;
     constexpr int STAGE_BYTES = (ROWS + COLUMNS) * ROW_BYTES;
     constexpr int CHUNK = ROW_BYTES / sizeof(T);
+    int warp = __shfl_sync(ALL_LANES, threadIdx.x / WARP, 0); // the compiler then knows it to be the same in all lanes
+    if (warp == WARPS && threadIdx.x % WARP == 0) {
+        prefetch_map(w);
+        prefetch_map(a);
+    }
     let_next_begin();
     SLUICE_DYNAMIC_SHARED_1024(ring);
     u64* flags = reinterpret_cast<u64*>(ring + STAGES * STAGE_BYTES); // full [STAGES], then empty [STAGES]
@@ -202,7 +207,6 @@ __device__ __forceinline__ void gemm_wgmma(
     __syncthreads();
     TileOrder order{(m + ROWS - 1) / ROWS, (n + COLUMNS - 1) / COLUMNS};
     int chunks = (k + CHUNK - 1) / CHUNK;
-    int warp = __shfl_sync(ALL_LANES, threadIdx.x / WARP, 0); // the compiler then knows it to be the same in all lanes
     if (warp == WARPS) {
         if (threadIdx.x % WARP == 0) {
             fill_ring<ROWS, COLUMNS, STAGES>(ring, flags, a, w, order, m, n, chunks, CHUNK, a_box);
