@@ -59,7 +59,7 @@ class CudaGoldenTest {
         Objects.requireNonNull(gpu.fake()).capability(90);
         CudaSettings measured = new CudaSettings(0, 512, 24, 2, 16, 64, 0.9, QuantizationChoice.AUTO, null, true, true);
         compare(gpu, "llama-tied", measured);
-        assertThat(gpu.fake().log()).contains("gemm_wgmma_64x32_bf16 ").contains(" early");
+        assertThat(gpu.fake().log()).contains("gemm_wgmma_8x32_bf16 ").contains(" early");
     }
 
     private void compare(TestGpu gpu, String name, CudaSettings settings) {
