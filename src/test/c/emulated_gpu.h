@@ -97,6 +97,7 @@ inline void (*body)(void*);
 inline void* bodyArgument;
 inline thread_local char anchor; // makes sure that there is a range
 alignas(1024) inline unsigned char dynamicShared[SHARED_MAX + GUARD];
+inline size_t dynamicSharedBytes; // of this launch
 
 inline void fail(const char* what, int line, int other = 0) {
     if (message[0] == 0) {
@@ -267,6 +268,7 @@ inline int poisonStaticShared(dl_phdr_info* library, size_t, void*) {
 void forgetBoxes();
 
 inline void runBlock(size_t sharedBytes) {
+    dynamicSharedBytes = sharedBytes;
     memset(dynamicShared, POISON, sharedBytes + GUARD);
     anchor = 0;
     dl_iterate_phdr(poisonStaticShared, nullptr);

@@ -130,9 +130,13 @@ inline void readTile(void* row32, unsigned long long tile, int row) {
         fail("a tile of another layout", 0);
         return;
     }
-    unsigned start = (tile & 0x3fff) << 4;
+    unsigned at = ((tile & 0x3fff) << 4) + row / 8 * 1024 + row % 8 * 128;
+    if (at + 32 > dynamicSharedBytes) {
+        fail("a tile that is not in the block's shared memory, row", 0, row);
+        return;
+    }
     for (unsigned piece = 0; piece < 32; piece += 16) {
-        memcpy(static_cast<char*>(row32) + piece, swizzled(start + row / 8 * 1024 + row % 8 * 128 + piece), 16);
+        memcpy(static_cast<char*>(row32) + piece, swizzled(at + piece), 16);
     }
 }
 
@@ -150,7 +154,7 @@ inline void readTransposed(void* column16, unsigned long long tile, int column) 
     unsigned stride = (tile >> 32 & 0x3fff) << 4;
     for (unsigned k = 0; k < 16; k++) {
         unsigned at = start + column / 64 * leading + k / 8 * stride + k % 8 * 128 + column % 64 * 2;
-        if (at >= SHARED_MAX) {
+        if (at >= dynamicSharedBytes) {
             fail("a tile that is not in dynamic shared memory", 0);
             return;
         }

@@ -77,6 +77,13 @@ __device__ __forceinline__ void wait_for_phase(u64* flag, u32 parity) {
 #endif
 }
 
+/** Begins to fetch a map, a kernel's argument, so that the first copy does not wait for it; by one thread. */
+__device__ __forceinline__ void prefetch_map(const TensorMap& map) {
+#ifndef SLUICE_EMULATED
+    asm volatile("prefetch.tensormap [%0];" ::"l"(&map) : "memory");
+#endif
+}
+
 /**
  * Begins to copy the map's box from this element of this row on; what lies outside of the matrix becomes zero, and counts.
  * Rows of a box are 128 bytes; their 16-byte pieces are swizzled (piece ^ row % 8).

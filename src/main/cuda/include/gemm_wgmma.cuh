@@ -138,18 +138,45 @@ struct TileSums<E4m3, COLUMNS, STAGES> {
     __device__ __forceinline__ void finish(u64*, int) {}
 };
 
+/**
+ * A's rows of all stages, W's of all stages, then the flags. A product reads 64 rows of A, even where a stage has only 8: its
+ * others are then rows of stages behind it, or of W, which may be on their way or not there yet. That does no harm, since a
+ * row of C depends on its own row of A alone, and those behind the tile's last row are not stored; and it stays in the ring,
+ * since W's rows of all stages are more than 64.
+ */
+template <int ROWS, int COLUMNS, int STAGES>
+struct RingLayout {
+    static constexpr int BYTES = STAGES * (ROWS + COLUMNS) * ROW_BYTES;
+    static_assert(ROWS % 8 == 0 && COLUMNS % 8 == 0, "the swizzle repeats after 1024 bytes");
+    static_assert(ROWS + STAGES * COLUMNS >= 64, "the last stage's product stays in the ring");
+
+    unsigned char* ring;
+
+    __device__ __forceinline__ unsigned char* rows(int stage) const {
+        return ring + stage * ROWS * ROW_BYTES;
+    }
+
+    __device__ __forceinline__ unsigned char* columns(int stage) const {
+        return ring + (STAGES * ROWS + stage * COLUMNS) * ROW_BYTES;
+    }
+
+    __device__ __forceinline__ u64* flags() const { // full [STAGES], then empty [STAGES]
+        return reinterpret_cast<u64*>(ring + BYTES);
+    }
+};
+
 /** Brings stages of A and W, as long as there are tiles and places, and waits for the kernels before; by one thread. */
 template <int ROWS, int COLUMNS, int STAGES>
 __device__ __forceinline__ void fill_ring(
-    unsigned char* ring, u64* flags, const TensorMap& a, const TensorMap& w, TileOrder order, int m, int n, int chunks,
-    int chunk_elements, int a_box) {
-    auto stage_of = [&](RingPlace place) { return ring + place.stage * (ROWS + COLUMNS) * ROW_BYTES; };
+    RingLayout<ROWS, COLUMNS, STAGES> layout, const TensorMap& a, const TensorMap& w, TileOrder order, int m, int n,
+    int chunks, int chunk_elements, int a_box) {
+    u64* flags = layout.flags();
     auto load_columns = [&](RingPlace place, int rows, int first_column, int chunk) {
         int columns = min(n - first_column, COLUMNS);
         int boxes = (rows + a_box - 1) / a_box * a_box + (columns + WEIGHT_BOX - 1) / WEIGHT_BOX * WEIGHT_BOX;
         arrive_and_expect(flags + place.stage, boxes * ROW_BYTES);
         for (int i = 0; i < columns; i += WEIGHT_BOX) {
-            load_box(stage_of(place) + (ROWS + i) * ROW_BYTES, w, chunk * chunk_elements, first_column + i,
+            load_box(layout.columns(place.stage) + i * ROW_BYTES, w, chunk * chunk_elements, first_column + i,
                      flags + place.stage);
         }
     };
@@ -175,23 +202,34 @@ __device__ __forceinline__ void fill_ring(
                 load_columns(place, rows, column * COLUMNS, chunk);
             }
             for (int i = 0; i < rows; i += a_box) {
-                load_box(stage_of(place) + i * ROW_BYTES, a, chunk * chunk_elements, row * ROWS + i, flags + place.stage);
+                load_box(layout.rows(place.stage) + i * ROW_BYTES, a, chunk * chunk_elements, row * ROWS + i,
+                         flags + place.stage);
             }
             place.advance(STAGES);
         }
     }
 }
 
-/** ROWS x COLUMNS of C at a time; every 64 rows have four warps, and one warp more fills the ring. */
+/**
+ * ROWS x COLUMNS of C at a time; every 64 rows have four warps, and one warp more fills the ring.
+ *
+ * @tparam ROWS a multiple of 64, or 8: then m is at most 8
+ */
 template <class T, int ROWS, int COLUMNS, int STAGES, class Out, class Scale>
 __device__ __forceinline__ void gemm_wgmma(
     Out* c, const TensorMap& a, const TensorMap& w, Scale scale, int m, int n, int k, int a_box) {
-    constexpr int WARPS = ROWS / 16;
-    constexpr int STAGE_BYTES = (ROWS + COLUMNS) * ROW_BYTES;
+    static_assert(ROWS % 64 == 0 || ROWS == 8);
+    constexpr int WARPS = ROWS < 64 ? 4 : ROWS / 16;
     constexpr int CHUNK = ROW_BYTES / sizeof(T);
+    int warp = __shfl_sync(ALL_LANES, threadIdx.x / WARP, 0); // the compiler then knows it to be the same in all lanes
+    if (warp == WARPS && threadIdx.x % WARP == 0) {
+        prefetch_map(w);
+        prefetch_map(a);
+    }
     let_next_begin();
     SLUICE_DYNAMIC_SHARED_1024(ring);
-    u64* flags = reinterpret_cast<u64*>(ring + STAGES * STAGE_BYTES); // full [STAGES], then empty [STAGES]
+    RingLayout<ROWS, COLUMNS, STAGES> layout{ring};
+    u64* flags = layout.flags();
     if (threadIdx.x == 0) {
         for (int i = 0; i < STAGES; i++) {
             init_flag(flags + i, 1);
@@ -202,10 +240,9 @@ __device__ __forceinline__ void gemm_wgmma(
     __syncthreads();
     TileOrder order{(m + ROWS - 1) / ROWS, (n + COLUMNS - 1) / COLUMNS};
     int chunks = (k + CHUNK - 1) / CHUNK;
-    int warp = __shfl_sync(ALL_LANES, threadIdx.x / WARP, 0); // the compiler then knows it to be the same in all lanes
     if (warp == WARPS) {
         if (threadIdx.x % WARP == 0) {
-            fill_ring<ROWS, COLUMNS, STAGES>(ring, flags, a, w, order, m, n, chunks, CHUNK, a_box);
+            fill_ring<ROWS, COLUMNS, STAGES>(layout, a, w, order, m, n, chunks, CHUNK, a_box);
         } else {
             wait_for_previous();
         }
@@ -219,8 +256,7 @@ __device__ __forceinline__ void gemm_wgmma(
         int last_stage = 0;
         for (int chunk = 0; chunk < chunks; chunk++) {
             wait_for_phase(flags + place.stage, place.parity);
-            const unsigned char* stage = ring + place.stage * STAGE_BYTES;
-            tile_sums.add(stage + group_row * ROW_BYTES, stage + ROWS * ROW_BYTES, flags, place, chunk);
+            tile_sums.add(layout.rows(place.stage) + group_row * ROW_BYTES, layout.columns(place.stage), flags, place, chunk);
             last_stage = place.stage;
             place.advance(STAGES);
         }
@@ -229,20 +265,24 @@ __device__ __forceinline__ void gemm_wgmma(
         order.place(tile, row, column);
         row = row * ROWS + group_row + warp % 4 * 16 + threadIdx.x % WARP / 4;
         store_row<COLUMNS>(c, scale, row, column * COLUMNS, m, n, tile_sums.sums);
-        store_row<COLUMNS>(c, scale, row + 8, column * COLUMNS, m, n, tile_sums.sums + 2);
+        if constexpr (ROWS > 8) {
+            store_row<COLUMNS>(c, scale, row + 8, column * COLUMNS, m, n, tile_sums.sums + 2);
+        }
     }
 }
 
-/** The blocks are of one multiprocessor, at least. */
-#define GEMM_WGMMA(name, T, Out, rows, columns, stages, blocks)                                                        \
-    SLUICE_KERNEL __launch_bounds__(rows * 2 + 32, blocks) gemm_wgmma_##rows##x##columns##_##name(                     \
+/** The blocks are of one multiprocessor, at least. A tile's threads: four warps for 64 rows or fewer, and one more. */
+#define GEMM_WGMMA_THREADS(rows) ((rows < 64 ? 64 : rows) * 2 + 32)
+
+#define GEMM_WGMMA(tile, name, T, Out, rows, columns, stages, blocks)                                                  \
+    SLUICE_KERNEL __launch_bounds__(GEMM_WGMMA_THREADS(rows), blocks) gemm_wgmma_##tile##_##name(                      \
         Out* c, const __grid_constant__ TensorMap a, const __grid_constant__ TensorMap w, int m, int n, int k,         \
         int a_box) {                                                                                                   \
         gemm_wgmma<T, rows, columns, stages>(c, a, w, Unscaled(), m, n, k, a_box);                                     \
     }
 
-#define GEMM_WGMMA_SCALED(name, T, Out, rows, columns, stages, blocks)                                                 \
-    SLUICE_KERNEL __launch_bounds__(rows * 2 + 32, blocks) gemm_wgmma_##rows##x##columns##_##name(                     \
+#define GEMM_WGMMA_SCALED(tile, name, T, Out, rows, columns, stages, blocks)                                           \
+    SLUICE_KERNEL __launch_bounds__(GEMM_WGMMA_THREADS(rows), blocks) gemm_wgmma_##tile##_##name(                      \
         Out* c, const __grid_constant__ TensorMap a, const __grid_constant__ TensorMap w, const float* a_scale,        \
         const float* w_scale, int m, int n, int k, int a_box) {                                                        \
         gemm_wgmma<T, rows, columns, stages>(c, a, w, Scaled{a_scale, w_scale}, m, n, k, a_box);                       \

@@ -180,6 +180,7 @@ inline void multiply_by_tile(float (&d)[COLUMNS / 2], const u32 (&a)[4], u64 b, 
 #define SLUICE_D16(c, i) SLUICE_D8(c, i), SLUICE_D8(c, i + 8)
 #define SLUICE_D32(c, i) SLUICE_D16(c, i), SLUICE_D16(c, i + 16)
 #define SLUICE_D64(c, i) SLUICE_D32(c, i), SLUICE_D32(c, i + 32)
+#define SLUICE_D96(c, i) SLUICE_D64(c, i), SLUICE_D32(c, i + 64)
 #define SLUICE_D128(c, i) SLUICE_D64(c, i), SLUICE_D64(c, i + 64)
 #define SLUICE_F(x) "+f"(x)
 #define SLUICE_R(x) "+r"(x)
@@ -188,6 +189,9 @@ inline void multiply_by_tile(float (&d)[COLUMNS / 2], const u32 (&a)[4], u64 b, 
 #define SLUICE_N64                                                                                                     \
     SLUICE_N32 ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53,%54,%55,%56,"  \
                "%57,%58,%59,%60,%61,%62,%63"
+#define SLUICE_N96                                                                                                     \
+    SLUICE_N64 ",%64,%65,%66,%67,%68,%69,%70,%71,%72,%73,%74,%75,%76,%77,%78,%79,%80,%81,%82,%83,%84,%85,%86,%87,%88,"  \
+               "%89,%90,%91,%92,%93,%94,%95"
 #define SLUICE_N128                                                                                                    \
     SLUICE_N64 ",%64,%65,%66,%67,%68,%69,%70,%71,%72,%73,%74,%75,%76,%77,%78,%79,%80,%81,%82,%83,%84,%85,%86,%87,%88,"  \
                "%89,%90,%91,%92,%93,%94,%95,%96,%97,%98,%99,%100,%101,%102,%103,%104,%105,%106,%107,%108,%109,%110,"    \
@@ -207,6 +211,7 @@ inline void multiply_by_tile(float (&d)[COLUMNS / 2], const u32 (&a)[4], u64 b, 
     SLUICE_WGMMA(T, 32, 16, "16", "17", "18", shape, types, constraint, after)                                         \
     SLUICE_WGMMA(T, 64, 32, "32", "33", "34", shape, types, constraint, after)                                         \
     SLUICE_WGMMA(T, 128, 64, "64", "65", "66", shape, types, constraint, after)                                        \
+    SLUICE_WGMMA(T, 192, 96, "96", "97", "98", shape, types, constraint, after)                                        \
     SLUICE_WGMMA(T, 256, 128, "128", "129", "130", shape, types, constraint, after)
 
 // Behind the operands: A and B as they are, not negated; of 16 bits also not transposed.

@@ -16,11 +16,14 @@
 #include "gemm_wgmma.cuh"
 
 #define GEMM_WGMMAS(name, Out)                                                                                         \
-    GEMM_WGMMA_SCALED(name, Int8, Out, 64, 32, 8, 2)                                                                   \
-    GEMM_WGMMA_SCALED(name, Int8, Out, 64, 64, 6, 2)                                                                   \
-    GEMM_WGMMA_SCALED(name, Int8, Out, 64, 128, 4, 2)                                                                  \
-    GEMM_WGMMA_SCALED(name, Int8, Out, 128, 128, 3, 2)                                                                 \
-    GEMM_WGMMA_SCALED(name, Int8, Out, 128, 256, 4, 1)
+    GEMM_WGMMA_SCALED(8x32, name, Int8, Out, 8, 32, 22, 2)                                                             \
+    GEMM_WGMMA_SCALED(64x32, name, Int8, Out, 64, 32, 8, 2)                                                            \
+    GEMM_WGMMA_SCALED(64x64, name, Int8, Out, 64, 64, 6, 2)                                                            \
+    GEMM_WGMMA_SCALED(64x128, name, Int8, Out, 64, 128, 4, 2)                                                          \
+    GEMM_WGMMA_SCALED(128x128, name, Int8, Out, 128, 128, 3, 2)                                                        \
+    GEMM_WGMMA_SCALED(128x128_deep, name, Int8, Out, 128, 128, 6, 1)                                                   \
+    GEMM_WGMMA_SCALED(128x192, name, Int8, Out, 128, 192, 5, 1)                                                        \
+    GEMM_WGMMA_SCALED(128x256, name, Int8, Out, 128, 256, 4, 1)
 
 GEMM_WGMMAS(int8_bf16, Bf16)
 GEMM_WGMMAS(int8_fp16, Fp16)

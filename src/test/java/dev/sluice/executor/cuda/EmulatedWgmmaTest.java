@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sluice.executor.cuda.EmulatedGpu.MatrixMap;
 import dev.sluice.executor.cuda.Numbers.Format;
+import dev.sluice.executor.cuda.kernels.ProductTile;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -13,8 +15,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** The matrix products of sm_90a on the emulated GPU, or on a real one that has them: against sums, and against each other. */
 class EmulatedWgmmaTest {
-
-    private static final String[] TILES = {"64x32", "64x64", "64x128", "128x128", "128x256"};
 
     /** Rows behind those that are asked for: they are NaN, and must not matter. */
     private static final int SPARE_ROWS = 5;
@@ -30,6 +30,9 @@ class EmulatedWgmmaTest {
     @ParameterizedTest
     @CsvSource({
         // tile, format, rows, columns, inputs, blocks, rows of a box
+        "8x32, BF16, 1, 32, 64, 1, 8",
+        "8x32, BF16, 5, 33, 1480, 2, 8", // more than the ring holds
+        "8x32, FP16, 8, 104, 1352, 1, 8", // the ring goes round, one block takes all tiles
         "64x32, BF16, 1, 32, 64, 1, 8",
         "64x32, BF16, 3, 7, 8, 1, 8",
         "64x32, FP16, 64, 72, 1352, 1, 64", // the ring goes round, one block takes all tiles, the last stage is not
@@ -42,6 +45,10 @@ class EmulatedWgmmaTest {
         "128x128, BF16, 128, 128, 448, 1, 64",
         "128x128, FP16, 131, 137, 72, 3, 64",
         "128x128, BF16, 2060, 5, 8, 17, 64", // more than a stripe of tiles
+        "128x128_deep, BF16, 128, 128, 448, 1, 64",
+        "128x128_deep, FP16, 131, 137, 72, 3, 64",
+        "128x192, BF16, 129, 200, 392, 1, 64",
+        "128x192, FP16, 100, 400, 72, 3, 64",
         "128x256, BF16, 129, 264, 200, 1, 64",
         "128x256, FP16, 100, 520, 72, 3, 64"
     })
@@ -62,12 +69,14 @@ class EmulatedWgmmaTest {
     @Test
     void productsOfAnyShape() {
         for (int i = 0; i < Integer.getInteger("kernel.cases", 20); i++) {
-            String tile = TILES[random.nextInt(TILES.length)];
-            int m = 1 + random.nextInt(random.nextBoolean() ? 20 : 200);
+            ProductTile tile = ProductTile.WGMMA.get(random.nextInt(ProductTile.WGMMA.size()));
+            int rowsMax = Math.min(tile.rowsMax(), random.nextBoolean() ? 20 : 200);
+            int m = 1 + random.nextInt(rowsMax);
             int n = 1 + random.nextInt(300);
             int k = 8 * (1 + random.nextInt(random.nextInt(4) == 0 ? 150 : 20));
             Format format = random.nextBoolean() ? Format.BF16 : Format.FP16;
-            productsAreSums(tile, format, m, n, k, 1 + random.nextInt(4), random.nextBoolean() ? 8 : 64);
+            int box = tile.rows() == 8 || random.nextBoolean() ? 8 : 64;
+            productsAreSums(shortName(tile), format, m, n, k, 1 + random.nextInt(4), box);
         }
     }
 
@@ -80,29 +89,50 @@ class EmulatedWgmmaTest {
         Numbers w = Numbers.random(format, n * k, random, size);
         Format result = format.bytes == 1 ? Format.BF16 : Format.F32;
         Numbers all = run("128x128", a, w, m, n, k, 2, 64, result);
-        for (String tile : TILES) {
-            if (format == Format.E4M3 && tile.equals("128x256")) {
-                continue;
-            }
-            assertThat(run(tile, a, w, m, n, k, 3, 64, result).matches(0, all, 0, m * n))
-                    .as(tile)
-                    .isTrue();
-            for (int first = 0; first < m; first += 23) {
-                Numbers one = Numbers.poisoned(format, k);
-                for (int i = 0; i < k; i++) {
-                    one.set(i, a.get(first * k + i));
-                }
-                one = withSpareRows(one, 1, k);
-                assertThat(run(tile, one, w, scales(first, 1), 1, n, k, 1, 8, result)
-                                .matches(0, all, first * n, n))
-                        .as("row %d by %s", first, tile)
+        for (ProductTile tile : tiles(format)) {
+            String name = shortName(tile);
+            if (tile.suits(m)) {
+                assertThat(run(name, a, w, m, n, k, 3, 64, result).matches(0, all, 0, m * n))
+                        .as(name)
                         .isTrue();
+            }
+            for (int first = 0; first < m; first += 23) {
+                for (int count : new int[] {1, Math.min(8, m - first)}) {
+                    Numbers few = rows(a, first, count, k);
+                    assertThat(run(name, few, w, scales(first, count), count, n, k, 1, 8, result)
+                                    .matches(0, all, first * n, count * n))
+                            .as("%d rows from %d on by %s", count, first, name)
+                            .isTrue();
+                }
             }
         }
     }
 
+    private static List<ProductTile> tiles(Format format) {
+        return format == Format.E4M3 ? ProductTile.WGMMA_FP8 : ProductTile.WGMMA;
+    }
+
+    private static String shortName(ProductTile tile) {
+        return tile.name().replace("wgmma_", "");
+    }
+
+    private static Numbers rows(Numbers matrix, int first, int count, int columns) {
+        Numbers rows = Numbers.poisoned(matrix.format, count * columns);
+        for (int i = 0; i < rows.count; i++) {
+            rows.set(i, matrix.get(first * columns + i));
+        }
+        return withSpareRows(rows, count, columns);
+    }
+
     @ParameterizedTest
-    @CsvSource({"64x32, 20, 40, 2000", "64x128, 3, 130, 144", "128x256, 130, 30, 1040"})
+    @CsvSource({
+        "8x32, 8, 40, 3008",
+        "64x32, 20, 40, 2000",
+        "64x128, 3, 130, 144",
+        "128x128_deep, 130, 30, 1040",
+        "128x192, 130, 200, 80",
+        "128x256, 130, 30, 1040"
+    })
     void integerSumsAreExact(String tile, int m, int n, int k) {
         Numbers a = withSpareRows(Numbers.random(Format.INT8, m * k, random, 127), m, k);
         Numbers w = Numbers.random(Format.INT8, n * k, random, 127);
@@ -121,7 +151,12 @@ class EmulatedWgmmaTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"64x32, 4, 20, 8208", "64x64, 12, 10, 1008", "128x128, 30, 20, 4112"})
+    @CsvSource({
+        "8x32, 4, 20, 8208",
+        "64x32, 4, 20, 8208",
+        "64x64, 12, 10, 1008",
+        "128x128, 30, 20, 4112"
+    })
     void floatingSumsLoseNothingOverLongRows(String tile, int m, int n, int k) {
         Numbers a = withSpareRows(Numbers.random(Format.E4M3, m * k, random, 1), m, k);
         Numbers w = Numbers.random(Format.E4M3, n * k, random, 1);
@@ -183,7 +218,10 @@ class EmulatedWgmmaTest {
             int box,
             Format result) {
         Numbers c = Numbers.poisoned(result, m * n);
-        int rows = Integer.parseInt(tile.split("x")[0]);
+        ProductTile shape = tiles(a.format).stream()
+                .filter(candidate -> shortName(candidate).equals(tile))
+                .findFirst()
+                .orElseThrow();
         String type = switch (a.format) {
             case INT8 -> "_int8";
             case E4M3 -> "_fp8";
@@ -192,8 +230,8 @@ class EmulatedWgmmaTest {
         boolean scaled = a.format.bytes == 1;
         String name = "gemm_wgmma_" + tile + type
                 + (scaled ? EmulatedKernelTest.suffix(result) : result == Format.F32 ? "_f32" : "");
-        int shared = tile.equals("128x256") ? 196_672 : 98_432;
-        int threads = rows * 2 + 32;
+        int shared = shape.sharedBytes();
+        int threads = shape.threads();
         MatrixMap aMap = new MatrixMap(a, a.count / k, k, box);
         MatrixMap wMap = new MatrixMap(w, n, k, 32);
         if (scaled) {

@@ -12,6 +12,7 @@ import java.util.Set;
 public final class CudaModule extends CudaHandle {
 
     private static final int MAX_DYNAMIC_SHARED_BYTES = 8;
+    private static final int PREFERRED_SHARED_PERCENT = 9;
     private static final int PTX_VERSION = 5; // of the architecture that the code was compiled for: tens are major
     private static final int WAITS_FROM = 90;
     private static final int FREE_SHARED_BYTES = 48 << 10; // more has to be asked for
@@ -75,10 +76,20 @@ public final class CudaModule extends CudaHandle {
                                         .invokeExact(function, MAX_DYNAMIC_SHARED_BYTES, sharedBytes),
                                 "cuFuncSetAttribute of " + name);
             }
+            preferShared(function);
             return new CudaFunction(name, function, sharedBytes, waits(function, arena));
         } catch (Throwable e) {
             throw CudaErrors.unexpected(e);
         }
+    }
+
+    /**
+     * All kernels prefer the most shared memory: a multiprocessor that has to divide its memory in another way runs empty
+     * first, and the next kernel could not begin early. Those that use little of it lose little L1 that way: they are bound by
+     * streams of bytes. It is a hint, so a driver that refuses it is no reason not to start.
+     */
+    private void preferShared(MemorySegment function) throws Throwable {
+        int ignored = (int) context().moduleCalls().setAttribute().invokeExact(function, PREFERRED_SHARED_PERCENT, 100);
     }
 
     /** Whether grid.cuh let it wait: what was compiled for an older architecture does not. */

@@ -32,16 +32,29 @@ public record ProductTile(
             new ProductTile("64x64", 64, 64, 17, ANY, 128, 32_768, 0),
             new ProductTile("128x128", 128, 128, 65, ANY, 256, 65_536, 0));
 
-    /** Of gemm_wgmma.cu. */
-    static final List<ProductTile> WGMMA = List.of(
-            new ProductTile("wgmma_64x32", 64, 32, 1, 1024, 160, 98_432, 2),
-            new ProductTile("wgmma_64x64", 64, 64, 1, 2048, 160, 98_432, 2),
-            new ProductTile("wgmma_64x128", 64, 128, 1, ANY, 160, 98_432, 2),
+    private static final ProductTile WGMMA_8X32 = new ProductTile("wgmma_8x32", 8, 32, 1, 8, 160, 112_992, 2);
+    private static final ProductTile WGMMA_64X32 = new ProductTile("wgmma_64x32", 64, 32, 1, 1024, 160, 98_432, 2);
+    private static final ProductTile WGMMA_64X64 = new ProductTile("wgmma_64x64", 64, 64, 1, 2048, 160, 98_432, 2);
+    private static final ProductTile WGMMA_64X128 = new ProductTile("wgmma_64x128", 64, 128, 1, ANY, 160, 98_432, 2);
+
+    /** Of gemm_wgmma.cu and gemm_wgmma_int8.cu. */
+    public static final List<ProductTile> WGMMA = List.of(
+            WGMMA_8X32,
+            WGMMA_64X32,
+            WGMMA_64X64,
+            WGMMA_64X128,
             new ProductTile("wgmma_128x128", 128, 128, 65, ANY, 288, 98_432, 2),
+            new ProductTile("wgmma_128x128_deep", 128, 128, 65, ANY, 288, 196_704, 1),
+            new ProductTile("wgmma_128x192", 128, 192, 65, ANY, 288, 204_880, 1),
             new ProductTile("wgmma_128x256", 128, 256, 65, ANY, 288, 196_672, 1));
 
-    /** Of gemm_wgmma_fp8.cu: without the largest. */
-    static final List<ProductTile> WGMMA_FP8 = WGMMA.subList(0, WGMMA.size() - 1);
+    /** Of gemm_wgmma_fp8.cu: two blocks of 128 x 128 would not fit the registers. */
+    public static final List<ProductTile> WGMMA_FP8 = List.of(
+            WGMMA_8X32,
+            WGMMA_64X32,
+            WGMMA_64X64,
+            WGMMA_64X128,
+            new ProductTile("wgmma_128x128", 128, 128, 65, ANY, 288, 196_704, 1));
 
     public boolean suits(int m) {
         return m >= rowsMin && m <= rowsMax;

@@ -138,13 +138,24 @@ public final class MatrixProducts {
         return bucket;
     }
 
-    /** The largest tile that still leaves a block to every multiprocessor, else the smallest. */
+    /**
+     * The largest tile that still leaves a block to every multiprocessor, else the smallest; where one tile holds all rows, of
+     * those with the fewest rows, which leave the most shared memory for weights that are on their way.
+     */
     TileProduct byRule(DeviceMatrix w, int m, boolean logits) {
+        List<TileProduct> own = own(w.format(), logits);
+        int enough = Integer.MAX_VALUE;
+        for (TileProduct kernel : own) {
+            ProductTile tile = kernel.tile();
+            if (tile.suits(m) && tile.rows() >= m) {
+                enough = Math.min(enough, tile.rows());
+            }
+        }
         TileProduct largest = null;
         TileProduct smallest = null;
-        for (TileProduct kernel : own(w.format(), logits)) {
+        for (TileProduct kernel : own) {
             ProductTile tile = kernel.tile();
-            if (!tile.suits(m)) {
+            if (!tile.suits(m) || tile.rows() > enough) {
                 continue;
             }
             if (smallest == null || tile.area() < smallest.tile().area()) {

@@ -150,6 +150,30 @@ class CudaDriverTest {
     }
 
     @Test
+    void everyFunctionPrefersSharedMemoryAndARefusalDoesNoHarm() {
+        try (CudaContext context = context()) {
+            CudaModule module = CudaModule.load(context, new byte[64]);
+            module.function("small", 0);
+            module.function("large", 100_000);
+            assertThat(fake.log().lines().filter(call -> call.startsWith("cuFuncSetAttribute")))
+                    .containsExactly(
+                            "cuFuncSetAttribute 9=100", "cuFuncSetAttribute 8=100000", "cuFuncSetAttribute 9=100");
+            fake.fail("cuFuncSetAttribute", 1, 0);
+            CudaFunction refused = module.function("refused", 1024);
+            assertThat(fake.log().lines().filter(call -> call.startsWith("cuFuncSetAttribute")))
+                    .hasSize(4);
+            CudaStream stream = CudaStream.create(context, 0);
+            try (Arena arena = Arena.ofConfined()) {
+                stream.launch(refused, 1, 1, 1, 32, new KernelArguments(arena).begin().add(1));
+            }
+            assertThat(fake.log()).contains("cuLaunchKernel refused grid 1x1x1 block 32x1x1 shared 1024");
+            fake.fail("cuFuncSetAttribute", 1, 0);
+            assertThatThrownBy(() -> module.function("needed", 100_000))
+                    .hasMessageContaining("cuFuncSetAttribute of needed failed");
+        }
+    }
+
+    @Test
     void aGraphDoesWhatWasRecordedAsOftenAsItIsLaunched() {
         try (CudaContext context = context()) {
             DeviceBuffer device = DeviceBuffer.allocate(context, 4);

@@ -123,10 +123,13 @@ class MatrixProductsTest {
 
     @ParameterizedTest
     @CsvSource({
-        "1, 6144, wgmma_64x32",
+        "1, 6144, wgmma_8x32",
+        "8, 28672, wgmma_8x32",
+        "9, 6144, wgmma_64x32",
         "64, 6144, wgmma_64x32",
         "64, 28672, wgmma_64x128",
         "512, 6144, wgmma_128x128",
+        "512, 7168, wgmma_128x192",
         "4096, 4096, wgmma_128x256",
         "70, 40, wgmma_64x32"
     })
