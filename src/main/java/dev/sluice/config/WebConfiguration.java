@@ -5,6 +5,7 @@ import dev.sluice.api.AmbiguousHeadFilter;
 import dev.sluice.api.ApiErrorHandler;
 import dev.sluice.api.ApiKeyFilter;
 import dev.sluice.api.ApiRoutes;
+import dev.sluice.api.CallLifeFilter;
 import dev.sluice.api.DoubleSlashFilter;
 import dev.sluice.api.FrontDoor;
 import dev.sluice.api.MetricsScrape;
@@ -13,6 +14,7 @@ import dev.sluice.api.RequestLimits;
 import dev.sluice.api.StatusRoutes;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.Threads;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -53,6 +55,7 @@ class WebConfiguration {
         RequestLimits limits = new RequestLimits(
                 Math.toIntExact(api.maxBody().toBytes()),
                 api.readTimeout(),
+                api.writeTimeout(),
                 api.maxChoices(),
                 api.maxPrompts(),
                 api.maxSequencesPerCall(),
@@ -94,6 +97,16 @@ class WebConfiguration {
     WebServerFactoryCustomizer<NettyReactiveWebServerFactory> slowHeads(SluiceProperties properties) {
         return server -> server.addServerCustomizers(http -> http.doOnChannelInit((observer, channel, address) ->
                 SlowHeadGuard.install(channel, properties.api().readTimeout())));
+    }
+
+    @Bean
+    OpenConnections openConnections(SluiceProperties properties, MeterRegistry registry) {
+        return new OpenConnections(properties.api().writeTimeout(), registry);
+    }
+
+    @Bean
+    CallLifeFilter callLifeFilter() {
+        return new CallLifeFilter();
     }
 
     @Bean
