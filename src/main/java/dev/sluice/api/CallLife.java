@@ -3,6 +3,8 @@ package dev.sluice.api;
 import io.netty.channel.Channel;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GenericFutureListener;
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.springframework.http.server.reactive.ServerHttpRequest;
 import org.springframework.http.server.reactive.ServerHttpRequestDecorator;
@@ -54,6 +56,20 @@ final class CallLife {
         return exchange.getRequiredAttribute(ATTRIBUTE);
     }
 
+    /** False if the client is known to be gone. */
+    static boolean isConnected(ServerWebExchange exchange) {
+        Channel channel = channel(exchange.getRequest());
+        return channel == null || channel.isActive();
+    }
+
+    /** Closes the connection of an exchange, whether its life has ended or not. */
+    static void closeConnection(ServerWebExchange exchange) {
+        Channel channel = channel(exchange.getRequest());
+        if (channel != null) {
+            Future<Void> ignored = channel.close();
+        }
+    }
+
     private static @Nullable Channel channel(ServerHttpRequest request) {
         Channel[] channel = new Channel[1];
         if (ServerHttpRequestDecorator.getNativeRequest(request) instanceof HttpServerRequest netty) {
@@ -65,6 +81,14 @@ final class CallLife {
     /** Gives something back when this ends: at once if it has. */
     void holds(Disposable thing) {
         held.add(thing);
+    }
+
+    /** Abandons this if it has not ended by then: a client that takes its answer byte by byte would keep it for ever. */
+    void mustEndWithin(Duration limit) {
+        if (connection != null) {
+            Future<?> timer = connection.eventLoop().schedule(this::abandon, limit.toNanos(), TimeUnit.NANOSECONDS);
+            held.add(() -> timer.cancel(false));
+        }
     }
 
     /** Completes when this ends. */

@@ -104,6 +104,7 @@ public final class FrontDoor {
                     String id = prefix + UUID.randomUUID().toString().replace("-", "");
                     Duration timeout = timeout(request);
                     CallLife life = CallLife.of(request.exchange());
+                    life.mustEndWithin(timeout.plus(limits.writeTimeout()));
                     Consumer<Usage> onUsage =
                             usage -> TokenAttributes.write(request.exchange().getAttributes(), usage);
                     return call.stream()

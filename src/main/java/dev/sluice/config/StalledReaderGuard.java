@@ -77,9 +77,19 @@ final class StalledReaderGuard extends ChannelOutboundHandlerAdapter {
             look(context);
             return;
         }
-        onStalled.run();
-        channel.config().setOption(ChannelOption.SO_LINGER, 0); // the system's own buffers are given back at once, too
-        ChannelFuture ignored = context.close();
+        close(context, context.newPromise());
+    }
+
+    /** Whoever on our side closes a connection that has not taken everything, does so because its client has stalled. */
+    @Override
+    public void close(ChannelHandlerContext context, ChannelPromise promise) {
+        ChannelOutboundBuffer buffer = context.channel().unsafe().outboundBuffer();
+        if (buffer != null && !buffer.isEmpty()) {
+            onStalled.run();
+            // The system's own buffers are given back at once, too.
+            context.channel().config().setOption(ChannelOption.SO_LINGER, 0);
+        }
+        ChannelFuture ignored = context.close(promise);
     }
 
     private void remember(Channel channel) {

@@ -89,8 +89,13 @@ class WebConfiguration {
     }
 
     @Bean
-    ApiErrorHandler apiErrorHandler() {
-        return new ApiErrorHandler();
+    ApiErrorHandler apiErrorHandler(Clock clock) {
+        return new ApiErrorHandler(clock);
+    }
+
+    @Bean
+    LogGate logGate(Clock clock) {
+        return LogGate.install(clock);
     }
 
     @Bean
