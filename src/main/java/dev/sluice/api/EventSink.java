@@ -16,16 +16,23 @@ import reactor.core.publisher.Sinks;
 final class EventSink implements TokenSink {
 
     private static final int UNREAD_MAX = 256;
-    private static final long GRACE_NANOS = Duration.ofSeconds(30).toNanos();
 
     private final Sinks.Many<TokenEvent> events =
             Sinks.unsafe().many().unicast().onBackpressureBuffer(new ConcurrentLinkedQueue<>());
     private final AtomicInteger unread = new AtomicInteger();
     private final Clock clock;
+    private final long graceNanos;
+    private final Runnable onGone;
     private volatile long lastReadNanos;
 
-    EventSink(Clock clock) {
+    /**
+     * @param grace how long the reader may leave too many events unread
+     * @param onGone told when it has; does not wait, and may be told again
+     */
+    EventSink(Clock clock, Duration grace, Runnable onGone) {
         this.clock = clock;
+        graceNanos = grace.toNanos();
+        this.onGone = onGone;
         lastReadNanos = clock.monotonicNanos();
     }
 
@@ -37,7 +44,11 @@ final class EventSink implements TokenSink {
             events.tryEmitComplete();
             return true;
         }
-        return waiting <= UNREAD_MAX || clock.monotonicNanos() - lastReadNanos < GRACE_NANOS;
+        if (waiting <= UNREAD_MAX || clock.monotonicNanos() - lastReadNanos < graceNanos) {
+            return true;
+        }
+        onGone.run();
+        return false;
     }
 
     /** The events, once; whoever handles one must call {@link #read}. */

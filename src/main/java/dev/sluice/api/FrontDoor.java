@@ -103,11 +103,15 @@ public final class FrontDoor {
                 .flatMap(call -> {
                     String id = prefix + UUID.randomUUID().toString().replace("-", "");
                     Duration timeout = timeout(request);
+                    CallLife life = CallLife.of(request.exchange());
+                    life.mustEndWithin(timeout.plus(limits.writeTimeout()));
                     Consumer<Usage> onUsage =
                             usage -> TokenAttributes.write(request.exchange().getAttributes(), usage);
                     return call.stream()
-                            ? streamed(door.service().stream(call, id, timeout, onUsage), request)
-                            : door.service().whole(call, id, timeout, onUsage).flatMap(FrontDoor::json);
+                            ? streamed(door.service().stream(call, id, timeout, life, onUsage), request, life)
+                            : door.service()
+                                    .whole(call, id, timeout, life, onUsage)
+                                    .flatMap(FrontDoor::json);
                 }));
     }
 
@@ -141,15 +145,16 @@ public final class FrontDoor {
     }
 
     /** An error before the first byte still has a status of its own; after it, it is the stream's last event. */
-    private Mono<ServerResponse> streamed(Flux<Object> parts, ServerRequest request) {
+    private Mono<ServerResponse> streamed(Flux<Object> parts, ServerRequest request, CallLife life) {
         Flux<byte[]> frames = withHeartbeat(
                 parts.map(SseEncoder::data).concatWith(Mono.just(SseEncoder.DONE)), limits.heartbeatAfter());
         Flux<byte[]> body = frames.switchOnFirst((first, all) -> first.hasValue()
                 ? all.onErrorResume(e -> Mono.just(
                         SseEncoder.error(e instanceof ApiException known ? known.error() : ApiError.internal())))
                 : all);
-        Flux<DataBuffer> buffers = body.map(
-                frame -> request.exchange().getResponse().bufferFactory().wrap(frame));
+        Flux<DataBuffer> buffers = body.map(frame ->
+                        request.exchange().getResponse().bufferFactory().wrap(frame))
+                .takeUntilOther(life.whenOver());
         return ServerResponse.ok()
                 .contentType(EVENT_STREAM)
                 .header("Cache-Control", "no-cache")

@@ -20,7 +20,8 @@ import reactor.core.scheduler.Scheduler;
 
 /**
  * Runs a validated call: asks for room, submits its sequences, and turns their events into an answer. Whatever ends the
- * answer (completion, failure, a client that is gone) cancels what still runs and gives the room back.
+ * answer (completion, failure, a client that is gone) cancels what still runs. The room is given back when the call's life
+ * ends, since until then the answer lies in buffers.
  */
 final class GenerationService {
 
@@ -59,10 +60,10 @@ final class GenerationService {
      *
      * @param onUsage hears the counts of an answer that has become complete
      */
-    Flux<Object> stream(GenerationCall call, String id, Duration timeout, Consumer<Usage> onUsage) {
+    Flux<Object> stream(GenerationCall call, String id, Duration timeout, CallLife life, Consumer<Usage> onUsage) {
         return Flux.defer(() -> {
             Answer answer = answer(call, id, onUsage);
-            return events(call, id, timeout).concatMapIterable(indexed -> {
+            return events(call, id, timeout, life).concatMapIterable(indexed -> {
                 indexed.sink().read();
                 return answer.accept(indexed.index(), indexed.event());
             });
@@ -70,10 +71,10 @@ final class GenerationService {
     }
 
     /** A whole answer. */
-    Mono<Object> whole(GenerationCall call, String id, Duration timeout, Consumer<Usage> onUsage) {
+    Mono<Object> whole(GenerationCall call, String id, Duration timeout, CallLife life, Consumer<Usage> onUsage) {
         return Mono.defer(() -> {
             Answer answer = answer(call, id, onUsage);
-            return events(call, id, timeout)
+            return events(call, id, timeout, life)
                     .doOnNext(indexed -> {
                         indexed.sink().read();
                         answer.accept(indexed.index(), indexed.event());
@@ -95,17 +96,18 @@ final class GenerationService {
         return id + "-" + index;
     }
 
-    private Flux<Indexed> events(GenerationCall call, String id, Duration timeout) {
+    private Flux<Indexed> events(GenerationCall call, String id, Duration timeout, CallLife life) {
         int sequences = call.sequences();
         Decision decision = admission.tryAdmit(sequences, call.promptTokens() * call.choices());
         if (decision instanceof Decision.Rejected rejected) {
             return Flux.error(refusal(rejected).asException());
         }
         Decision.Permit permit = (Decision.Permit) decision;
+        life.holds(permit::close);
         List<Flux<Indexed>> sources = new ArrayList<>();
         int submitted = 0;
         for (; submitted < sequences; submitted++) {
-            EventSink sink = new EventSink(clock);
+            EventSink sink = new EventSink(clock, limits.writeTimeout(), life::abandon);
             int index = submitted;
             if (!scheduler.submit(request(call, id, index, timeout), sink)) {
                 break;
@@ -114,11 +116,11 @@ final class GenerationService {
         }
         if (submitted < sequences) {
             cancelAll(id, submitted);
-            permit.close();
             return Flux.error(
                     ApiError.unavailable("engine_unavailable", "the engine takes no requests", Duration.ofSeconds(1))
                             .asException());
         }
+        life.holds(() -> cancelAll(id, sequences)); // after they are submitted: an unknown id is not cancelled
         return Flux.merge(Flux.fromIterable(sources), sequences)
                 .publishOn(workers)
                 .doOnNext(indexed -> {
@@ -126,10 +128,7 @@ final class GenerationService {
                         permit.prefilled();
                     }
                 })
-                .doFinally(signal -> {
-                    cancelAll(id, sequences);
-                    permit.close();
-                });
+                .doFinally(signal -> cancelAll(id, sequences));
     }
 
     private void cancelAll(String id, int count) {

@@ -7,6 +7,7 @@ import java.time.Duration;
  *
  * @param bodyBytes largest body
  * @param readTimeout longest time from a request's head to the end of its body
+ * @param writeTimeout longest time in which a client takes nothing of what it is sent
  * @param choices largest {@code n}
  * @param prompts most prompts in one completions call
  * @param sequences most sequences (prompts times {@code n}) in one call
@@ -17,6 +18,7 @@ import java.time.Duration;
 public record RequestLimits(
         int bodyBytes,
         Duration readTimeout,
+        Duration writeTimeout,
         int choices,
         int prompts,
         int sequences,

@@ -174,6 +174,7 @@ public record SluiceProperties(
             @DefaultValue("0") @Min(0) @Max(1048576) int maxConnections,
             @DefaultValue("8MB") DataSize maxBody,
             @DefaultValue("30s") @DurationMin(nanos = 1) Duration readTimeout,
+            @DefaultValue("30s") @DurationMin(nanos = 1) Duration writeTimeout,
             @DefaultValue("16") @Min(1) @Max(128) int maxChoices,
             @DefaultValue("64") @Min(1) @Max(1024) int maxPrompts,
             @DefaultValue("128") @Min(1) @Max(4096) int maxSequencesPerCall,

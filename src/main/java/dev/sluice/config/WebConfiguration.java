@@ -5,6 +5,7 @@ import dev.sluice.api.AcceptFilter;
 import dev.sluice.api.ApiErrorHandler;
 import dev.sluice.api.ApiKeyFilter;
 import dev.sluice.api.ApiRoutes;
+import dev.sluice.api.CallLifeFilter;
 import dev.sluice.api.DoubleSlashFilter;
 import dev.sluice.api.FrontDoor;
 import dev.sluice.api.MetricsScrape;
@@ -54,6 +55,7 @@ class WebConfiguration {
         RequestLimits limits = new RequestLimits(
                 Math.toIntExact(api.maxBody().toBytes()),
                 api.readTimeout(),
+                api.writeTimeout(),
                 api.maxChoices(),
                 api.maxPrompts(),
                 api.maxSequencesPerCall(),
@@ -87,13 +89,28 @@ class WebConfiguration {
     }
 
     @Bean
-    ApiErrorHandler apiErrorHandler() {
-        return new ApiErrorHandler();
+    ApiErrorHandler apiErrorHandler(Clock clock) {
+        return new ApiErrorHandler(clock);
+    }
+
+    @Bean
+    LogGate logGate(Clock clock) {
+        return LogGate.install(clock);
     }
 
     @Bean
     Connections apiConnections(SluiceProperties properties, MeterRegistry registry) {
         return Connections.ofApi(properties.api(), registry);
+    }
+
+    @Bean
+    OpenConnections openConnections(SluiceProperties properties, MeterRegistry registry) {
+        return new OpenConnections(properties.api().writeTimeout(), registry);
+    }
+
+    @Bean
+    CallLifeFilter callLifeFilter() {
+        return new CallLifeFilter();
     }
 
     @Bean

@@ -17,7 +17,8 @@ class EventSinkTest {
     private static final TokenEvent END = new TokenEvent.Finished(FinishReason.LENGTH, -1);
 
     private final VirtualClock clock = new VirtualClock();
-    private final EventSink sink = new EventSink(clock);
+    private int gone;
+    private final EventSink sink = new EventSink(clock, Duration.ofSeconds(30), () -> gone++);
 
     @Test
     void aReaderThatKeepsUpIsNeverGivenUp() {
@@ -26,6 +27,7 @@ class EventSinkTest {
             assertThat(sink.offer(TOKEN)).isTrue();
             sink.read();
         }
+        assertThat(gone).isZero();
     }
 
     @Test
@@ -40,7 +42,9 @@ class EventSinkTest {
         clock.advanceNanos(Duration.ofSeconds(29).toNanos());
         assertThat(sink.offer(TOKEN)).isTrue();
         clock.advanceNanos(Duration.ofSeconds(2).toNanos());
+        assertThat(gone).isZero();
         assertThat(sink.offer(TOKEN)).isFalse();
+        assertThat(gone).isEqualTo(1);
     }
 
     @Test
