@@ -87,6 +87,7 @@ final class PromisedLoads {
     private final Map<Long, Load> underWay = new LinkedHashMap<>();
     private final Map<Long, Copy> copies = new LinkedHashMap<>();
     private final List<FinishedTransfer> refused = new ArrayList<>();
+    private int copiedLoads; // of the copies
     private boolean storesAreStale;
     private int[] invalid = {};
     private long[] received = {};
@@ -140,6 +141,7 @@ final class PromisedLoads {
             Load owner = isSound(load) ? ownerOf(load) : null;
             if (owner != null) {
                 copies.put(load.job(), new Copy(load, owner));
+                copiedLoads++;
                 loads.add(load);
             } else {
                 refuse(load);
@@ -256,6 +258,7 @@ final class PromisedLoads {
             addInvalid(Arrays.stream(transfer.failed())
                     .map(position -> copy.transfer.blocks()[position])
                     .toArray());
+            copiedLoads--;
             load.openCopies--;
             if (load.openCopies == 0 && (load.over || !speaks) && underWay.remove(load.job) != null) {
                 receive(load.job);
@@ -274,9 +277,9 @@ final class PromisedLoads {
         }
     }
 
-    /** True while loads are under way, or something is to be told. */
+    /** True while loads are under way, those of a step too, or something is to be told. */
     boolean isPending() {
-        return !underWay.isEmpty() || invalid.length + received.length > 0;
+        return !underWay.isEmpty() || copiedLoads > 0 || invalid.length + received.length > 0;
     }
 
     /** Jobs that the connector must hear of, whose outcome the scheduler has been told already. */

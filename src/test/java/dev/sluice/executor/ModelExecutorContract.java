@@ -250,6 +250,34 @@ public abstract class ModelExecutorContract extends StepAheadContract {
     }
 
     @Test
+    void logprobsAreThoseOfTheirOwnLine() {
+        SamplingParams asking = new SamplingParams.Builder().logprobs(3).build();
+        List<TokenLogprobs> alone = new ArrayList<>();
+        for (Known one : known) {
+            driver.begin();
+            Run run = driver.start(one.prompt());
+            run.sampling = asking;
+            driver.schedule(run, run.promptLength);
+            alone.add(driver.submit().logprobs(0));
+            driver.release(run);
+        }
+        driver.begin();
+        for (Known one : known) {
+            Run run = driver.start(one.prompt());
+            run.sampling = asking;
+            driver.schedule(run, run.promptLength);
+        }
+        StepResult result = driver.submit();
+        for (int i = 0; i < known.size(); i++) {
+            assertThat(result.logprobs(i).topIds())
+                    .isEqualTo(alone.get(i).topIds())
+                    .startsWith(result.token(i));
+            assertThat(result.logprobs(i).topLogprobs()).isEqualTo(alone.get(i).topLogprobs());
+            assertThat(result.logprobs(i).logprob()).isEqualTo(alone.get(i).logprob());
+        }
+    }
+
+    @Test
     void aSequenceThatFailsFailsAloneAndLeavesNothingInItsBlocks() {
         Run[] runs = startAll();
         Run bad = failing(driver);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
+import dev.sluice.scheduler.PromptWork;
 import dev.sluice.scheduler.RequestTimeline;
 import dev.sluice.scheduler.SchedulerSnapshot;
 import dev.sluice.scheduler.Timelines;
@@ -51,7 +52,9 @@ class RequestMetricsRecorderTest {
         "1000, 0, 500, 500, 500",
         "1000, 400, 200, 400, 600",
         "1000, 999, 0, 1, 999",
-        "1000, 0, 999, 1, 999"
+        "1000, 0, 999, 1, 999",
+        "1000, 0, 1000, 0, 1000",
+        "1000, 600, 400, 0, 1000"
     })
     void eachRecordMovesAllItsSums(int prompt, int local, int external, int computed, int cached) { // S35
         PrefillRecord record = new PrefillRecord(prompt, local, external);
@@ -145,6 +148,8 @@ class RequestMetricsRecorderTest {
         String page = registry.scrape();
         assertThat(value(page, "vllm:num_requests_waiting", "")).isEqualTo(7);
         assertThat(value(page, "vllm:kv_cache_usage_perc", "")).isEqualTo(0.5);
+        assertThat(value(page, "sluice_kv_connector_off", "")).isEqualTo(1);
+        assertThat(value(page, "sluice_kv_connector_failures_total", "")).isEqualTo(7);
         assertThat(page).contains("vllm:cache_config_info{").contains("num_gpu_blocks=\"11\"");
         for (String name : new String[] {
             "vllm:generation_tokens_total", "vllm:num_preemptions_total", "vllm:time_to_first_token_seconds_count"
@@ -172,5 +177,42 @@ class RequestMetricsRecorderTest {
             writer.get();
         }
         assertThat(value("vllm:prompt_tokens_total", "")).isEqualTo(7 * 200_000);
+    }
+
+    @Test
+    void aPromptThatWasLoadedWholeComputedNothing() {
+        recorder.onFinished(Timelines.finished(new PrefillRecord(40, 0, 40), 2), FinishReason.STOP);
+        assertThat(value("vllm:request_prefill_kv_computed_tokens_count", "")).isEqualTo(1);
+        assertThat(value("vllm:request_prefill_kv_computed_tokens_sum", "")).isZero();
+    }
+
+    @Test
+    void theTimeToTheFirstTokenIsObservedOnceWhateverComesAfterwards() {
+        RequestTimeline request = Timelines.finished(new PrefillRecord(5, 0, 0), 3);
+        recorder.onToken(request, RequestTimeline.NEVER);
+        recorder.onPreempted(request);
+        recorder.onToken(request, request.firstTokenNanos());
+        recorder.onToken(request, request.firstTokenNanos());
+        assertThat(value("vllm:time_to_first_token_seconds_count", "")).isEqualTo(1);
+        assertThat(value("vllm:inter_token_latency_seconds_count", "")).isEqualTo(2);
+    }
+
+    @Test
+    void theWorkOnPromptsIsShownByWhatBecameOfIt() {
+        RequestTimeline request = Timelines.finished(new PrefillRecord(5, 0, 0), 3);
+        recorder.onStep(1, 100, 0, 1);
+        recorder.onPromptWork(request, PromptWork.ANSWERED, 40);
+        recorder.onPromptWork(request, PromptWork.WASTED, 30);
+        recorder.onPromptWork(request, PromptWork.RECOMPUTED_AFTER_FAILED_LOAD, 20);
+        recorder.onPromptWork(request, PromptWork.RECOMPUTED_AFTER_PREEMPTION, 10);
+        recorder.onLoadFailed(request);
+        assertThat(value("sluice_prompt_computed_tokens_total", "")).isEqualTo(100);
+        assertThat(value("sluice_prompt_answered_tokens_total", "")).isEqualTo(40);
+        assertThat(value("sluice_prompt_wasted_tokens_total", "")).isEqualTo(30);
+        assertThat(value("sluice_kv_recomputed_tokens_total", "reason=\"failed_load\""))
+                .isEqualTo(20);
+        assertThat(value("sluice_kv_recomputed_tokens_total", "reason=\"preemption\""))
+                .isEqualTo(10);
+        assertThat(value("sluice_kv_failed_loads_total", "")).isEqualTo(1);
     }
 }

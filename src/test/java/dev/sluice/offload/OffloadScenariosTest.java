@@ -257,4 +257,34 @@ class OffloadScenariosTest {
         assertThat(bench.connector.snapshot().hostPinnedBytes()).isZero();
         assertThat(bench.cache.pool().free()).isEqualTo(39);
     }
+
+    @Test
+    void aLoadThatFailedIsNotToldAsLoaded() {
+        for (int failing : new int[] {0, 2}) {
+            OffloadBench bench = bench(4, 40, 3, true);
+            int[] prompt = bench.distinctPrompt(12);
+            bench.add("a", prompt, 1);
+            bench.runToEnd();
+            assertThat(bench.told).containsExactly("HOST stored 96");
+            assertThat(bench.loop.resetPrefixCache(false, false)).isTrue();
+            bench.told.clear();
+            bench.failing.add(failing);
+            bench.add("b", with(prompt, 1), 1);
+            bench.step();
+            bench.runToEnd();
+            bench.failing.clear();
+            assertThat(bench.told.getFirst()).isEqualTo("HOST load failed");
+            assertThat(bench.told).noneMatch(line -> line.contains("loaded"));
+            assertThat(bench.sinks.get("b").tokens()).isEqualTo(bench.demanded("b"));
+        }
+    }
+
+    @Test
+    void aStoreThatFailedIsNotToldAsStored() {
+        OffloadBench bench = bench(4, 40, 3, true);
+        bench.failing.add(1);
+        bench.add("a", bench.distinctPrompt(12), 1);
+        bench.runToEnd();
+        assertThat(bench.told).containsExactly("HOST store failed");
+    }
 }

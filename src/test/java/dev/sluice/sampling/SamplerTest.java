@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenLogprobs;
+import java.util.HashSet;
 import java.util.Random;
+import java.util.Set;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 
@@ -183,5 +185,18 @@ class SamplerTest {
             assertThat(token).as("case %d", i).isBetween(0, size - 1);
             assertThat(logits[token]).as("case %d", i).isNotEqualTo(NEVER);
         }
+    }
+
+    @Test
+    void everyPositionOfAnAnswerDrawsAnew() {
+        SamplingParams p = warm().seed(7).build();
+        Set<Integer> drawn = new HashSet<>();
+        for (int length = 3; length < 43; length++) {
+            drawn.add(sample(new float[1000], p, new int[length], 3));
+        }
+        assertThat(drawn).as("tokens of 40 draws from 1000").hasSizeGreaterThan(30);
+        assertThat(sample(new float[1000], p, new int[9], 4))
+                .as("the position in the answer counts, not that in the sequence")
+                .isEqualTo(sample(new float[1000], p, new int[8], 3));
     }
 }

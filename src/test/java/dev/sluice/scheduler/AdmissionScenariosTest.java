@@ -218,4 +218,18 @@ class AdmissionScenariosTest {
         }
         return List.copyOf(bench.runToEnd());
     }
+
+    @Test
+    void whoIsAdmittedNextToRunningOnesLeavesTheWatermarkFree() {
+        Bench bench = new Bench(4, 21, s -> s.watermark(0.25)); // 5 of 21 blocks, the null block counted
+        bench.add("a", bench.distinctPrompt(31), 2);
+        bench.add("fits", bench.distinctPrompt(27), 2);
+        bench.add("waits", bench.distinctPrompt(4), 1);
+        assertThat(bench.step()).isEqualTo("a 31 new, fits 27 new");
+        assertThat(bench.free()).isEqualTo(5);
+        assertThat(bench.step()).as("one block more would be below").isEqualTo("a 1, fits 1");
+        assertThat(bench.step()).isEqualTo("waits 4 new");
+        bench.add("alone", bench.distinctPrompt(79), 1);
+        assertThat(bench.step()).as("nobody else runs").isEqualTo("alone 79 new");
+    }
 }

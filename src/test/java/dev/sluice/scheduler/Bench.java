@@ -321,6 +321,11 @@ final class Bench {
         boolean broken;
         int preemptions;
         int generated;
+
+        /** Tokens that were told as the first of their answer. */
+        int firstTokens;
+
+        int preemptedWithOutput;
         int failedLoads;
         private final Map<PromptWork, Integer> work = new EnumMap<>(PromptWork.class);
         long localQueries;
@@ -341,6 +346,7 @@ final class Bench {
         @Override
         public void onPreempted(RequestTimeline request) {
             preemptions++;
+            preemptedWithOutput += request.outputTokens() > 0 ? 1 : 0;
         }
 
         @Override
@@ -357,6 +363,7 @@ final class Bench {
                 throw new IllegalStateException("the ledger is broken on purpose");
             }
             generated++;
+            firstTokens += previousNanos == RequestTimeline.NEVER ? 1 : 0;
         }
 
         @Override

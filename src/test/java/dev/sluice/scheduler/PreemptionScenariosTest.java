@@ -123,4 +123,52 @@ class PreemptionScenariosTest {
         assertThat(bench.sinks.get("low").tokens()).hasSize(8);
         assertThat(bench.sinks.get("high").tokens()).hasSize(4);
     }
+
+    @Test
+    void nobodyIsLeftOutOfTheStepInWhichOneBeforeHimIsPreempted() {
+        Bench bench = new Bench(4, 7, s -> s.policy(Policy.PRIORITY).gate(false).budget(64));
+        bench.add("low", bench.distinctPrompt(5), dev.sluice.request.SamplingParams.greedy(8), 9, 1, null);
+        assertThat(bench.step()).isEqualTo("low 5 new");
+        bench.add("a", bench.distinctPrompt(8), dev.sluice.request.SamplingParams.greedy(4), 0, 2, null);
+        bench.add("b", bench.distinctPrompt(6), dev.sluice.request.SamplingParams.greedy(4), 0, 3, null);
+        assertThat(bench.step()).isEqualTo("low 1, a 8 new, b 6 new");
+        assertThat(bench.free()).isZero();
+        assertThat(bench.step()).as("a takes low's blocks, and b follows").isEqualTo("a 1, b 1");
+        assertThat(bench.ledger.preemptions).isEqualTo(1);
+    }
+
+    @Test
+    void theFirstTokenComesOnceHoweverOftenARequestIsPreempted() {
+        Bench bench = new Bench(4, 9, s -> s.budget(8).gate(false));
+        bench.add("a", bench.distinctPrompt(16), 8);
+        bench.add("b", bench.distinctPrompt(12), 12);
+        bench.runToEnd();
+        assertThat(bench.sinks.get("b").tokens()).hasSize(12);
+        assertThat(bench.ledger.preemptedWithOutput).as("after its first token").isPositive();
+        assertThat(bench.ledger.firstTokens).isEqualTo(2);
+    }
+
+    /** What the step of the preemption would have filled, and did not: found by nobody. */
+    @Test
+    void theBlockThatAnUnscheduledVictimWasToFillIsNotFound() {
+        Bench bench =
+                Bench.simulated(4, 7, s -> s.policy(Policy.PRIORITY).gate(false).budget(64));
+        bench.add("low", bench.distinctPrompt(6), dev.sluice.request.SamplingParams.greedy(8), 9, 1, null);
+        bench.step();
+        bench.add("high", bench.distinctPrompt(16), dev.sluice.request.SamplingParams.greedy(4), 0, 2, null);
+        bench.step();
+        // Seven tokens of low are computed. The next step would compute the eighth and so fill the second block.
+        int[] known = bench.tokensOf("low");
+        assertThat(known).hasSize(7);
+        assertThat(bench.step()).isEqualTo("high 1");
+        int[] same = java.util.Arrays.copyOf(known, 9);
+        same[7] = bench.demanded("low").get(1);
+        bench.add("same", same, dev.sluice.request.SamplingParams.greedy(1), 1, 3, null);
+        bench.runToEnd();
+        assertThat(bench.record("same").localTokens())
+                .as("the first block may be found, the second was never computed before its own step")
+                .isLessThanOrEqualTo(4);
+        assertThat(bench.sinks.get("same").tokens()).isEqualTo(bench.demanded("same"));
+        assertThat(bench.sinks.get("low").tokens()).isEqualTo(bench.demanded("low"));
+    }
 }

@@ -39,6 +39,7 @@ final class CheckedConnector implements KvConnector {
     private final Map<Long, BlockTransfer> loads = new HashMap<>();
     private final Set<Long> awaited = new HashSet<>();
     private final Set<Integer> badPages = new HashSet<>();
+    private Set<Long> inVain = Set.of();
     private String problem = "";
 
     /** @param pagesAreOurs false if a storage tier writes pages too, unseen from here */
@@ -122,16 +123,32 @@ final class CheckedConnector implements KvConnector {
             story.record =
                     story.asked < 0 ? null : new PrefillRecord(request.promptLength(), story.asked, externalTokens);
         }
+        if (story.loading != NO_JOB && externalTokens == 0 && !story.preempted) {
+            story.record = foundIn(request, story.record);
+        }
         story.asked = -1;
         long job = connector.onAllocated(request, blocks, blockCount, externalTokens);
         story.loading = job;
         return job;
     }
 
+    /** A load has come, but not the prefix before it if the step that was to compute that has failed. */
+    private static @Nullable PrefillRecord foundIn(ConnectorRequest request, @Nullable PrefillRecord record) {
+        int found = request.computedTokens(); // one less than was loaded, if that was everything
+        return record == null || found + 1 >= record.cachedTokens()
+                ? record
+                : new PrefillRecord(request.promptLength(), found, 0);
+    }
+
+    /** In the step under way these shared a prefix with one that failed: they go back, and what they found does not count. */
+    void sharedInVain(Set<Long> sequences) {
+        inVain = sequences;
+    }
+
     @Override
     public void onPreempted(ConnectorRequest request, int[] blocks, int blockCount) {
         Story story = story(request);
-        story.preempted = true;
+        story.preempted |= !inVain.contains(request.sequence());
         story.loading = NO_JOB;
         connector.onPreempted(request, blocks, blockCount);
     }

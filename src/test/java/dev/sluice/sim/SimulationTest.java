@@ -42,7 +42,9 @@ class SimulationTest {
             run(Long.parseLong(single), false, true);
             run(Long.parseLong(single), true, true);
         } else {
-            LongStream.range(0, Integer.getInteger("sim.seeds", SEEDS_PER_BUILD))
+            LongStream.concat(
+                            rememberedSeeds().stream().mapToLong(Long::parseLong),
+                            LongStream.range(0, Integer.getInteger("sim.seeds", SEEDS_PER_BUILD)))
                     .forEach(seed -> run(seed, seed % 2 == 0, true));
         }
     }

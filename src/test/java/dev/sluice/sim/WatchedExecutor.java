@@ -11,8 +11,11 @@ import dev.sluice.kv.BlockPool;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * Stands before the simulated executor and reads the work orders: how many prompt tokens were really computed for each
@@ -24,9 +27,12 @@ final class WatchedExecutor implements ModelExecutor {
     private final BlockPool pool;
     private final int watermarkBlocks;
     private final Map<Long, Integer> promptTokens = new HashMap<>();
+    private final Consumer<Set<Long>> inVain;
     private String problem = "";
 
-    WatchedExecutor(SimulatedExecutor executor, BlockPool pool, int watermarkBlocks) {
+    /** @param inVain told, with each result, who shared blocks that another one was to compute and did not */
+    WatchedExecutor(SimulatedExecutor executor, BlockPool pool, int watermarkBlocks, Consumer<Set<Long>> inVain) {
+        this.inVain = inVain;
         this.executor = executor;
         this.pool = pool;
         this.watermarkBlocks = watermarkBlocks;
@@ -45,11 +51,14 @@ final class WatchedExecutor implements ModelExecutor {
 
     @Override
     public PendingStep submit(StepPlan plan) {
-        boolean admits = plan.size() > 0 && plan.get(plan.size() - 1).kind != ScheduledSequence.Kind.RUNNING;
-        if (admits && plan.size() > 1 && pool.free() < watermarkBlocks) {
-            problem =
-                    "step " + plan.step() + " admits and leaves " + pool.free() + " free blocks of " + watermarkBlocks;
+        int last = plan.size() - 1;
+        if (last > 0 && plan.get(last).kind != ScheduledSequence.Kind.RUNNING) {
+            int left = pool.free() + surplus(plan.get(last));
+            if (left < watermarkBlocks) {
+                problem = "step " + plan.step() + " admits and leaves " + left + " free blocks of " + watermarkBlocks;
+            }
         }
+        inVain.accept(Set.of());
         PendingStep step = executor.submit(plan);
         return new PendingStep() {
             @Override
@@ -60,6 +69,7 @@ final class WatchedExecutor implements ModelExecutor {
             @Override
             public StepResult join() {
                 StepResult result = step.join();
+                inVain.accept(sharersOfFailed(plan, result));
                 for (int i = 0; i < plan.size(); i++) {
                     ScheduledSequence line = plan.get(i);
                     int tokens = Math.min(line.start + line.count, line.promptLength) - line.start;
@@ -70,6 +80,35 @@ final class WatchedExecutor implements ModelExecutor {
                 return result;
             }
         };
+    }
+
+    /** Blocks that a sequence was given for a load, and does not need yet since a part of that failed. */
+    private int surplus(ScheduledSequence line) {
+        return line.blockCount - executor.spec().kv().blocksFor(line.start + line.count);
+    }
+
+    private Set<Long> sharersOfFailed(StepPlan plan, StepResult result) {
+        Set<Long> sharers = new HashSet<>();
+        for (int i = 0; i < plan.size(); i++) {
+            for (int j = i + 1; j < plan.size() && result.failure(i) != null; j++) {
+                if (plan.get(j).kind != ScheduledSequence.Kind.RUNNING && shares(plan.get(i), plan.get(j))) {
+                    sharers.add(plan.get(j).sequence);
+                }
+            }
+        }
+        return sharers;
+    }
+
+    /** True if the other one holds a block that the line fills. */
+    private boolean shares(ScheduledSequence line, ScheduledSequence other) {
+        int blockSize = executor.spec().kv().blockSize();
+        int end = Math.min((line.start + line.count) / blockSize, other.blockCount);
+        for (int block = line.start / blockSize; block < end; block++) {
+            if (line.blocks[block] == other.blocks[block]) {
+                return true;
+            }
+        }
+        return false;
     }
 
     @Override

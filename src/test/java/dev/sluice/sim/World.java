@@ -132,7 +132,12 @@ final class World {
         connector = chance(0.7) ? cellar.connector(executor, layout, clock, settings.prefixCaching()) : null;
         flaky = throwing && connector != null ? flaky(connector.unchecked()) : null;
         cache = new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE);
-        watched = new WatchedExecutor(executor, cache.pool(), (int) (settings.watermark() * layout.blockCount()));
+        watched = new WatchedExecutor(
+                executor, cache.pool(), (int) (settings.watermark() * layout.blockCount()), shared -> {
+                    if (connector != null) {
+                        connector.sharedInVain(shared);
+                    }
+                });
         loop = new SchedulerLoop(
                 settings,
                 cache,

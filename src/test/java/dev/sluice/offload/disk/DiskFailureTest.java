@@ -9,9 +9,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.offload.StorageTier.Ended;
 import dev.sluice.offload.disk.DiskBench.Log;
+import dev.sluice.runtime.Clock;
+import dev.sluice.runtime.SystemClock;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -261,6 +264,37 @@ class DiskFailureTest {
                 assertThat(tier.bytesUsed()).as(when).isEqualTo(bench.bytesOnDisk());
                 assertThat(bench.store(tier, 4).succeeded()).as(when).isTrue();
             }
+        }
+    }
+
+    /** Every access takes three milliseconds: nothing is lost, damaged or counted as failed for that. */
+    @Test
+    void slowButHealthyDiskKeepsAndReturnsWhatItTookAndMakesNobodyWait() {
+        disk.delayNanos = TimeUnit.MILLISECONDS.toNanos(3);
+        Clock real = new SystemClock();
+        int taken = 0;
+        try (Log log = new Log();
+                DiskTier tier = open(100)) {
+            for (int n = 0; n < 16; n++) {
+                long before = real.monotonicNanos();
+                taken += offer(tier, n) ? 1 : 0;
+                assertThat(real.monotonicNanos() - before)
+                        .as("the caller does not wait for the disk")
+                        .isLessThan(20 * disk.delayNanos);
+            }
+            assertThat(taken).as("what is too much at once is refused").isBetween(8, 15);
+            assertThat(DiskBench.await(tier, taken)).allMatch(Ended::succeeded).noneMatch(Ended::read);
+            int kept = 0;
+            for (int n = 0; n < 16; n++) {
+                kept += tier.contains(key(n)) ? 1 : 0;
+            }
+            assertThat(kept).isEqualTo(taken);
+            assertThat(bench.names()).hasSize(taken);
+            for (int n = 0; n < 16; n++) {
+                assertThat(bench.fetch(tier, n)).isEqualTo(tier.contains(key(n)));
+            }
+            assertThat(log.with("drops what it cannot store")).isEmpty();
+            assertThat(tier.hasPendingWork()).isFalse();
         }
     }
 }

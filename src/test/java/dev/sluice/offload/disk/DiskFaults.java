@@ -9,6 +9,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 
 /** A disk that can be full, refuse to delete, hang, and lose its process in the middle of anything. */
 final class DiskFaults implements DiskFiles {
@@ -23,7 +24,13 @@ final class DiskFaults implements DiskFiles {
     volatile CountDownLatch writeGate = new CountDownLatch(0);
     volatile CountDownLatch readGate = new CountDownLatch(0);
 
+    /** Every access takes so long: slow, but not sick. */
+    volatile long delayNanos;
+
     private void step() {
+        if (delayNanos > 0) {
+            LockSupport.parkNanos(delayNanos);
+        }
         if (stepsToLive.getAndDecrement() <= 0) {
             stepsToLive.set(0);
             throw new IllegalStateException("the process is gone");
