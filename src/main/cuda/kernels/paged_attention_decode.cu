@@ -227,15 +227,16 @@ struct TileRing {
 
     /**
      * Asks for the block's first chunk before the kernels before have ended: the memory has little to do meanwhile, and
-     * nothing is read, so it does not matter that the last key is not there yet. By one warp.
+     * nothing is read, so it does not matter that the last key is not there yet. Each warp asks for some of the slices.
      */
     __device__ __forceinline__ void prefetch_chunk() const {
+        constexpr int PER_WARP = CHUNK_SLICES / WARPS;
         int lane = threadIdx.x % WARP;
-        int slice = lane % CHUNK_SLICES;
-        i64 at = __shfl_sync(ALL_LANES, keys.slice_at, slice);
+        int slice = threadIdx.x / WARP * PER_WARP + lane % PER_WARP;
+        i64 at = __shfl_sync(ALL_LANES, keys.slice_at, slice) + (lane < PER_WARP ? 0 : paged.shape.key_to_value());
         int key = (paged.chunks.first + keys.chunk) * CHUNK_KEYS + slice * SLICE_KEYS;
-        if (keys.chunk < paged.chunks.count && paged.visible(key)) {
-            prefetch(arena + at + (lane < CHUNK_SLICES ? 0 : paged.shape.key_to_value()), STAGE * sizeof(T));
+        if (lane < 2 * PER_WARP && keys.chunk < paged.chunks.count && paged.visible(key)) {
+            prefetch(arena + at, STAGE * sizeof(T));
         }
     }
 
@@ -408,9 +409,7 @@ __device__ __forceinline__ void decode_wide(
               {tables + static_cast<i64>(blockIdx.z) * table_stride, shape, {__ldg(lengths + blockIdx.z), window}}};
     const PagedKeys& paged = ring.paged;
     ring.start();
-    if (warp == 0) {
-        ring.prefetch_chunk();
-    }
+    ring.prefetch_chunk();
     wait_for_previous(); // lengths and tables are not from a kernel, queries and the last key are
     if (static_cast<int>(blockIdx.x) >= paged.chunks.count) {
         return;

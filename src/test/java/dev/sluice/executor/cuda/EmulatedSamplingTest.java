@@ -25,21 +25,22 @@ class EmulatedSamplingTest {
     @Test
     void theBestIsTheLowestAmongEqualsAndBadLogitsAreRefused() {
         float bad = Float.NEGATIVE_INFINITY;
-        int vocabulary = 1501; // so rows begin at any multiple of 4 bytes
+        int vocabulary =
+                17001; // rows begin at any multiple of 4 bytes, and are longer than what all threads load at a time
         float[][] specials = {
             {700, 5, 701, 5},
             {3, Float.NaN},
             {3, Float.POSITIVE_INFINITY},
-            {1500, 0.5f},
+            {17000, 0.5f},
             {0, 0.25f},
             {1400, -0.0f, 1450, 0.0f},
-            {1500, 0.5f},
+            {17000, 0.5f},
             {0, 0.25f},
-            {1500, 0.5f},
+            {17000, 0.5f},
             {0, Float.NaN},
-            {1500, Float.NaN},
+            {17000, Float.NaN},
             {1, 2, 0, 2},
-            {1499, 1, 1500, 2}
+            {16999, 1, 17000, 2}
         };
         float[] all = new float[(specials.length + 1) * vocabulary];
         for (int row = 0; row < specials.length; row++) {
@@ -51,7 +52,7 @@ class EmulatedSamplingTest {
         Arrays.fill(all, specials.length * vocabulary, all.length, bad);
         Numbers logits = Numbers.floats(all);
         Numbers ids = Numbers.poisoned(Format.INT, specials.length + 1);
-        int[] expected = {700, -1, -1, 1500, 0, 1400, 1500, 0, 1500, -1, -1, 0, 1500, -1};
+        int[] expected = {700, -1, -1, 17000, 0, 1400, 17000, 0, 17000, -1, -1, 0, 17000, -1};
         gpu.launch("sample_greedy", ids.count, 1, 1, 1024, 0, ids, logits, vocabulary);
         for (int row = 0; row < expected.length; row++) {
             assertThat(ids.id(row)).as("row %d", row).isEqualTo(expected[row]);
