@@ -1,5 +1,6 @@
 package dev.sluice;
 
+import dev.sluice.config.EndSignals;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 
@@ -8,6 +9,8 @@ import org.springframework.boot.autoconfigure.SpringBootApplication;
 public class SluiceApplication {
 
     public static void main(String[] args) {
-        SpringApplication.run(SluiceApplication.class, args);
+        SpringApplication application = new SpringApplication(SluiceApplication.class);
+        application.addInitializers(EndSignals.install());
+        application.run(args);
     }
 }

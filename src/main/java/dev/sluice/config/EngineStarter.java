@@ -15,13 +15,11 @@ import dev.sluice.metrics.SchedulerGauges;
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelFormatException;
 import dev.sluice.model.hub.HubException;
-import dev.sluice.request.FailureKind;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.Threads;
 import dev.sluice.scheduler.ContinuousBatchingScheduler;
 import dev.sluice.text.PromptEncoder;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
-import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
@@ -41,7 +39,6 @@ import org.springframework.context.SmartLifecycle;
 final class EngineStarter implements SmartInitializingSingleton, SmartLifecycle {
 
     private static final Logger LOG = LoggerFactory.getLogger(EngineStarter.class);
-    private static final long POLL_MILLIS = 20;
     private static final double LOG_INTERVAL_SECONDS = 10;
 
     private final ApplicationContext context;
@@ -49,6 +46,7 @@ final class EngineStarter implements SmartInitializingSingleton, SmartLifecycle 
     private final EngineState state;
     private final EngineDeath death;
     private final FrontDoor door;
+    private final Drain drain;
     private final Clock clock;
     private volatile boolean running;
     private final AtomicReference<@Nullable ContinuousBatchingScheduler> scheduler = new AtomicReference<>();
@@ -60,12 +58,14 @@ final class EngineStarter implements SmartInitializingSingleton, SmartLifecycle 
             EngineState state,
             EngineDeath death,
             FrontDoor door,
+            Drain drain,
             Clock clock) {
         this.context = context;
         this.properties = properties;
         this.state = state;
         this.death = death;
         this.door = door;
+        this.drain = drain;
         this.clock = clock;
     }
 
@@ -200,35 +200,13 @@ final class EngineStarter implements SmartInitializingSingleton, SmartLifecycle 
     public void stop() {
         running = false;
         state.enter(Stage.DRAINING);
+        drain.begin();
         AdmissionControl doorkeeper = admission.get();
         ContinuousBatchingScheduler loop = scheduler.get();
         if (doorkeeper == null || loop == null || !loop.isAlive()) {
             return;
         }
         doorkeeper.startDraining();
-        long deadline = clock.monotonicNanos() + properties.shutdown().drain().toNanos();
-        if (!awaitEmpty(doorkeeper, deadline)) {
-            LOG.warn(
-                    "{} sequences did not finish within the drain time; they end with an error",
-                    doorkeeper.sequences());
-            loop.failAll(FailureKind.DRAINING, "the server is shutting down");
-            awaitEmpty(
-                    doorkeeper, clock.monotonicNanos() + Duration.ofSeconds(2).toNanos());
-        }
-    }
-
-    private boolean awaitEmpty(AdmissionControl doorkeeper, long deadline) {
-        while (doorkeeper.sequences() > 0) {
-            if (clock.monotonicNanos() - deadline >= 0) {
-                return false;
-            }
-            try {
-                TimeUnit.MILLISECONDS.sleep(POLL_MILLIS);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                return false;
-            }
-        }
-        return true;
+        drain.await(doorkeeper, loop);
     }
 }

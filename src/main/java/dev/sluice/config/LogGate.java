@@ -32,7 +32,7 @@ final class LogGate extends TurboFilter implements DisposableBean {
             List.of("reactor.", "io.netty.", "org.springframework.web.", "org.springframework.http.");
     private static final String LEAKS =
             ResourceLeakDetector.class.getName(); // no client's doing, and long for a reason
-    private static final int MESSAGE_MAX = 200;
+    private static final int MESSAGE_MAX = 400;
     private static final int LINES_MAX = 1;
     private static final Duration INTERVAL = Duration.ofSeconds(10);
 

@@ -5,6 +5,7 @@ import dev.sluice.model.Model;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.SystemClock;
 import java.util.List;
+import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.context.ApplicationContext;
 import org.springframework.context.ConfigurableApplicationContext;
@@ -44,13 +45,22 @@ class StartConfiguration {
     }
 
     @Bean
+    Drain drain(
+            OpenConnections connections, SluiceProperties properties, ObjectProvider<EndSignals> signals, Clock clock) {
+        Drain drain = new Drain(connections, properties.shutdown().drain(), clock);
+        signals.ifAvailable(present -> present.onSecond(drain::hurry));
+        return drain;
+    }
+
+    @Bean
     EngineStarter engineStarter(
             ApplicationContext context,
             SluiceProperties properties,
             EngineState state,
             EngineDeath death,
             FrontDoor door,
+            Drain drain,
             Clock clock) {
-        return new EngineStarter(context, properties, state, death, door, clock);
+        return new EngineStarter(context, properties, state, death, door, drain, clock);
     }
 }

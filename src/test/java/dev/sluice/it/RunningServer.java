@@ -120,6 +120,13 @@ final class RunningServer implements AutoCloseable {
         return metric(get("/metrics").body(), name, labels);
     }
 
+    /** The value of a metric without labels. */
+    double metric(String name) {
+        Matcher line = Pattern.compile("(?m)^" + Pattern.quote(name) + " (\\S+)$")
+                .matcher(get("/metrics").body());
+        return line.find() ? Double.parseDouble(line.group(1)) : 0;
+    }
+
     /** In one scrape, since more may be counted until the next, the tokens of all sources are all tokens of prompts. */
     void checkThatSourcesAddUp() {
         String page = get("/metrics").body();
