@@ -164,7 +164,8 @@ class CudaDriverTest {
                     .hasSize(4);
             CudaStream stream = CudaStream.create(context, 0);
             try (Arena arena = Arena.ofConfined()) {
-                stream.launch(refused, 1, 1, 1, 32, new KernelArguments(arena).begin().add(1));
+                stream.launch(
+                        refused, 1, 1, 1, 32, new KernelArguments(arena).begin().add(1));
             }
             assertThat(fake.log()).contains("cuLaunchKernel refused grid 1x1x1 block 32x1x1 shared 1024");
             fake.fail("cuFuncSetAttribute", 1, 0);
