@@ -35,7 +35,7 @@ constexpr int SLICES = TILE_KEYS / SLICE_KEYS;
 constexpr int CHUNK_SLICES = CHUNK_KEYS / SLICE_KEYS;
 constexpr int STAGES = 6; // slices of keys or of values; two blocks of four warps fit into a multiprocessor's 227 KiB
 constexpr int WARPS = 4;
-constexpr int STAGE_FLOATS = 4096; // of partial results: 32 dimensions of 128 chunks; 14 blocks would fit by shared memory
+constexpr int STAGE_FLOATS = 4096; // of partial results: 32 dimensions of 128 chunks; with two of them six blocks fit
 constexpr int STAGE_CHUNKS = 128;
 
 /** The query heads of a block: up to 16 of one kv head, of one row. */
