@@ -66,7 +66,7 @@ class StormIT {
         MID_STREAM {
             @Override
             void leave(Socket socket, Random random) throws Exception {
-                socket.getInputStream().readNBytes(400 + random.nextInt(5_000));
+                socket.getInputStream().readNBytes(400 + random.nextInt(1_500));
             }
         },
         /** It says that it will send no more, and would go on reading. */
@@ -95,7 +95,7 @@ class StormIT {
         ResourceLeakDetector.setLevel(ResourceLeakDetector.Level.PARANOID);
         server = new RunningServer(
                 "--sluice.executor.type=simulator",
-                "--sluice.admission.max-queued-requests=64",
+                "--sluice.admission.max-queued-requests=256",
                 "--sluice.api.write-timeout=" + GRACE.toMillis() + "ms");
         log = LogLines.record();
         for (Way way : Way.values()) {
@@ -114,7 +114,8 @@ class StormIT {
         String body = "{\"prompt\":\"Once upon a time\",\"ignore_eos\":true,\"logprobs\":5,\"max_tokens\":" + tokens
                 + ",\"n\":" + choices + ",\"stream\":" + stream + "}";
         return ("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-                        + "Content-Length: " + body.length() + "\r\n\r\n" + body)
+                        + "Content-Length: " + body.length() + "\r\n" + (stream ? "" : "Connection: close\r\n") + "\r\n"
+                        + body)
                 .getBytes(StandardCharsets.US_ASCII);
     }
 
@@ -222,12 +223,12 @@ class StormIT {
     void aReaderThatDoesNotReadLosesItsConnection(boolean stream) throws Exception {
         double before = server.metric("sluice_http_stalled_readers_total");
         List<Socket> sockets = new ArrayList<>();
-        for (int i = 0; i < 12; i++) { // times 16: as many as may be inside
+        for (int i = 0; i < 24; i++) { // times 16: as many as may be inside
             Socket socket = connect();
             socket.getOutputStream().write(request(16, 2000, stream));
             sockets.add(socket);
         }
-        RunningServer.await(() -> admitted() == 12 * 16);
+        RunningServer.await(() -> admitted() == 24 * 16);
         RunningServer.await(StormIT::isQuiet);
         assertThat(server.metric("sluice_http_stalled_readers_total") - before).isPositive();
         for (Socket socket : sockets) {
