@@ -31,17 +31,27 @@ public final class FrontDoor {
 
     private final RequestLimits limits;
     private final EngineStatus status;
-    private final Scheduler textWorkers;
+    private final Scheduler promptWorkers;
+    private final Scheduler answerWorkers;
     private final LongSupplier seeds;
     private final Clock clock;
     private final AtomicReference<@Nullable Open> open = new AtomicReference<>();
 
-    /** @param textWorkers a small bounded pool: templates and tokenizing never run on network threads */
+    /**
+     * @param promptWorkers a small bounded pool: templates and tokenizing never run on network threads
+     * @param answerWorkers where events become text; apart, so that answers never wait for prompts
+     */
     public FrontDoor(
-            RequestLimits limits, EngineStatus status, Scheduler textWorkers, LongSupplier seeds, Clock clock) {
+            RequestLimits limits,
+            EngineStatus status,
+            Scheduler promptWorkers,
+            Scheduler answerWorkers,
+            LongSupplier seeds,
+            Clock clock) {
         this.limits = limits;
         this.status = status;
-        this.textWorkers = textWorkers;
+        this.promptWorkers = promptWorkers;
+        this.answerWorkers = answerWorkers;
         this.seeds = seeds;
         this.clock = clock;
     }
@@ -55,7 +65,7 @@ public final class FrontDoor {
                 rooms.encoder().tokenizer(),
                 rooms.model(),
                 limits,
-                textWorkers,
+                answerWorkers,
                 clock);
         open.set(new Open(reader, service, new TokenizerCalls(rooms.model(), rooms.encoder(), reader), rooms.model()));
     }
@@ -90,7 +100,7 @@ public final class FrontDoor {
 
     private Mono<ServerResponse> answer(ServerRequest request, BiFunction<Open, byte[], Object> work) {
         return opened().flatMap(door -> JsonBody.read(request, limits)
-                .publishOn(textWorkers)
+                .publishOn(promptWorkers)
                 .map(body -> work.apply(door, body))
                 .flatMap(FrontDoor::json));
     }
@@ -98,7 +108,7 @@ public final class FrontDoor {
     private Mono<ServerResponse> generate(
             ServerRequest request, String prefix, BiFunction<CallReader, byte[], GenerationCall> read) {
         return opened().flatMap(door -> JsonBody.read(request, limits)
-                .publishOn(textWorkers)
+                .publishOn(promptWorkers)
                 .map(body -> read.apply(door.reader(), body))
                 .flatMap(call -> {
                     String id = prefix + UUID.randomUUID().toString().replace("-", "");

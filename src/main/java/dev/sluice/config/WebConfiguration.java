@@ -30,7 +30,6 @@ import org.springframework.context.annotation.Configuration;
 import org.springframework.http.HttpMethod;
 import org.springframework.web.reactive.function.server.RouterFunction;
 import org.springframework.web.reactive.function.server.ServerResponse;
-import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 
 /** The front door: routes, filters, errors, and the small pool behind them. */
@@ -38,19 +37,33 @@ import reactor.core.scheduler.Schedulers;
 class WebConfiguration {
 
     @Bean(destroyMethod = "shutdown")
-    ExecutorService textPool(SluiceProperties properties) {
+    ExecutorService promptPool(SluiceProperties properties) {
+        return Threads.boundedPool(
+                "sluice-prompts",
+                textThreads(properties),
+                properties.tokenizer().queue());
+    }
+
+    /** A call has at most one task here, so that none is refused once it is admitted. */
+    @Bean(destroyMethod = "shutdown")
+    ExecutorService answerPool(SluiceProperties properties) {
+        long calls = (long) properties.scheduler().maxSequences()
+                + properties.admission().maxQueuedRequests();
+        return Threads.boundedPool("sluice-answers", textThreads(properties), (int) Math.min(calls, Integer.MAX_VALUE));
+    }
+
+    private static int textThreads(SluiceProperties properties) {
         int threads = properties.tokenizer().threads();
-        int count = threads > 0 ? threads : Math.max(2, Runtime.getRuntime().availableProcessors());
-        return Threads.boundedPool("sluice-text", count, properties.tokenizer().queue());
+        return threads > 0 ? threads : Math.max(2, Runtime.getRuntime().availableProcessors());
     }
 
     @Bean
-    Scheduler textWorkers(ExecutorService textPool) {
-        return Schedulers.fromExecutorService(textPool);
-    }
-
-    @Bean
-    FrontDoor frontDoor(SluiceProperties properties, EngineState state, Scheduler textWorkers, Clock clock) {
+    FrontDoor frontDoor(
+            SluiceProperties properties,
+            EngineState state,
+            ExecutorService promptPool,
+            ExecutorService answerPool,
+            Clock clock) {
         SluiceProperties.Api api = properties.api();
         RequestLimits limits = new RequestLimits(
                 Math.toIntExact(api.maxBody().toBytes()),
@@ -63,7 +76,13 @@ class WebConfiguration {
                 properties.admission().requestTimeout(),
                 api.heartbeatAfter());
         SecureRandom seeds = new SecureRandom();
-        return new FrontDoor(limits, state, textWorkers, seeds::nextLong, clock);
+        return new FrontDoor(
+                limits,
+                state,
+                Schedulers.fromExecutorService(promptPool),
+                Schedulers.fromExecutorService(answerPool),
+                seeds::nextLong,
+                clock);
     }
 
     @Bean

@@ -1,7 +1,7 @@
 package dev.sluice.runtime;
 
-import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ExecutorService;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -27,7 +27,7 @@ public final class Threads {
                 threads,
                 0,
                 TimeUnit.SECONDS,
-                new ArrayBlockingQueue<>(queued),
+                new LinkedBlockingQueue<>(queued),
                 body -> named(name + "-" + next.getAndIncrement(), body));
     }
 }
