@@ -36,6 +36,11 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
     private static final Map<String, String> LIBRARY_OPTIONS =
             Map.of("truncation", "false", "padding", "false", "maxLength", String.valueOf(1 << 24));
 
+    static {
+        // Without this the library asks the cloud for the machine's name, and tells its makers, at the first tokenizer.
+        System.setProperty("OPT_OUT_TRACKING", "true");
+    }
+
     private final HuggingFaceTokenizer library;
     private final TokenBytes vocabulary;
     private final List<Special> specials;
