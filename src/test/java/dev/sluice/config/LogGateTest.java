@@ -17,7 +17,7 @@ class LogGateTest {
 
     private final VirtualClock clock = new VirtualClock();
     private final LogGate gate = LogGate.install(clock);
-    private final LogLines log = LogLines.record();
+    private final LogLines log = LogLines.recordThread();
 
     @AfterEach
     void takeAway() {

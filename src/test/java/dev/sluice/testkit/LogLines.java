@@ -8,24 +8,41 @@ import ch.qos.logback.core.AppenderBase;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.Predicate;
 import org.slf4j.LoggerFactory;
 
-/** What is logged from {@link #record} on. */
+/** What is logged from {@link #record} or {@link #recordThread} on. */
 public final class LogLines implements AutoCloseable {
 
+    private final Predicate<ILoggingEvent> wanted;
     private final Queue<ILoggingEvent> events = new ConcurrentLinkedQueue<>();
     private final AppenderBase<ILoggingEvent> appender = new AppenderBase<>() {
         @Override
         protected void append(ILoggingEvent event) {
-            event.prepareForDeferredProcessing();
-            events.add(event);
+            if (wanted.test(event)) {
+                event.prepareForDeferredProcessing();
+                events.add(event);
+            }
         }
     };
 
-    private LogLines() {}
+    private LogLines(Predicate<ILoggingEvent> wanted) {
+        this.wanted = wanted;
+    }
 
+    /** Everything that the process logs. */
     public static LogLines record() {
-        LogLines lines = new LogLines();
+        return record(event -> true);
+    }
+
+    /** What the calling thread logs: a timer that another test has left behind is not heard. */
+    public static LogLines recordThread() {
+        String thread = Thread.currentThread().getName();
+        return record(event -> event.getThreadName().equals(thread));
+    }
+
+    private static LogLines record(Predicate<ILoggingEvent> wanted) {
+        LogLines lines = new LogLines(wanted);
         lines.appender.start();
         root().addAppender(lines.appender);
         return lines;
