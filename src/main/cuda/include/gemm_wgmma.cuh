@@ -1,5 +1,6 @@
 /* Matrix products by tiles of four warps: the body of gemm_wgmma.cu and of its quantised kin, which give the shapes. */
 #pragma once
+#include "gate.cuh"
 #include "gemm_step.cuh"
 #include "ring.cuh"
 #include "wgmma.cuh"
@@ -25,14 +26,18 @@ struct TileOrder {
     }
 };
 
+/** Two words of a lane, and of the lane beside it, as a 2 x 2 matrix: transposed. */
+__device__ __forceinline__ void transpose_pair(u32& first, u32& second) {
+    bool odd = threadIdx.x % 2 == 1;
+    u32 other = __shfl_xor_sync(ALL_LANES, odd ? first : second, 1);
+    (odd ? first : second) = other;
+}
+
 /** Four words of a lane, and of the three lanes beside it, as a 4 x 4 matrix: transposed. */
 __device__ __forceinline__ void transpose_quad(u32 (&w)[4]) {
     int t = threadIdx.x % 4;
-#pragma unroll
-    for (int i = 0; i < 4; i += 2) {
-        u32 other = __shfl_xor_sync(ALL_LANES, t & 1 ? w[i] : w[i + 1], 1);
-        (t & 1 ? w[i] : w[i + 1]) = other;
-    }
+    transpose_pair(w[0], w[1]);
+    transpose_pair(w[2], w[3]);
 #pragma unroll
     for (int i = 0; i < 2; i++) {
         u32 other = __shfl_xor_sync(ALL_LANES, t & 2 ? w[i] : w[i + 2], 2);
@@ -71,6 +76,43 @@ __device__ __forceinline__ void store_row(Out* c, Scale scale, int row, int firs
 #pragma unroll
         for (int j = 0; j < COLUMNS / 8; j++) {
             store_pair(c, scale, row, first_column + j * 8 + 2 * t, n, sums[4 * j], sums[4 * j + 1]);
+        }
+    }
+}
+
+/**
+ * A result that is silu(gate) * up. W's rows, and so the columns of a tile, are gates and ups in turn, eight of each: so a lane
+ * has both of the same results, and C is half as wide as W has rows.
+ */
+template <class T>
+struct SiluMul {
+    T value;
+};
+
+/** A row of the tile as above, but that gates and ups, each rounded to T, become half as many results: a multiple of 8. */
+template <int COLUMNS, class T, class Scale>
+__device__ __forceinline__ void store_row(
+    SiluMul<T>* c, Scale, int row, int first_column, int m, int n, const float* sums) {
+    static_assert(COLUMNS % 32 == 0, "16 results at a time");
+    int t = threadIdx.x % 4;
+    int width = n / 2;
+#pragma unroll
+    for (int i = 0; i < COLUMNS / 2; i += 16) {
+        int first_result = first_column / 2 + i;
+        if (first_result >= width) {
+            return; // the same for all lanes. Also a bound for the compiler: 4 results at a time, else registers run out
+        }
+        // Four neighbours to a lane and 32 bytes to a row, by an exchange between two lanes.
+        const float* s = sums + i; // of 32 columns
+        u32 words[2];
+#pragma unroll
+        for (int j = 0; j < 2; j++) {
+            words[j] = gate2<T>(pack<T>(s[8 * j], s[8 * j + 1]), pack<T>(s[8 * j + 4], s[8 * j + 5]));
+        }
+        transpose_pair(words[0], words[1]);
+        int column = first_result + t % 2 * 8 + t / 2 * 4;
+        if (row < m && column < width) {
+            *reinterpret_cast<uint2*>(c + static_cast<i64>(row) * width + column) = make_uint2(words[0], words[1]);
         }
     }
 }

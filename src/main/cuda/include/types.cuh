@@ -147,6 +147,18 @@ __device__ __forceinline__ float exp2_fast(float f) {
 #endif
 }
 
+/** 1 / f in one instruction, with an error of one in the last place; zero instead of subnormal results. */
+__device__ __forceinline__ float reciprocal_fast(float f) {
+#ifdef SLUICE_EMULATED
+    float r = nextafterf(1 / f, 1); // so that what needs the rounded one is seen
+    return fabsf(r) < 0x1p-126f ? 0 : r;
+#else
+    float r;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(f));
+    return r;
+#endif
+}
+
 /** Two numbers in a word, the first in the lower half: as they lie in memory. */
 template <class T>
 __device__ __forceinline__ u32 pack(float first, float second) {

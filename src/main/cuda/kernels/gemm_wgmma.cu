@@ -1,10 +1,11 @@
 /*
  * Matrix product on the tensor cores of sm_90a: C[M, N] = A[M, K] * W[N, K]^T, fp32 sums.
  *
- *   c      [M, N]  T, or float for logits (names with _f32)
+ *   c      [M, N]  T, or float for logits (names with _f32), or [M, N / 2] T for gates (names with _silu_mul)
  *   a      map of [at least M, K]  T, boxes of 64 k and a_box rows; rows behind M are copied at most to the end of a box
  *   w      map of [N, K]  T, row-major: as checkpoints have it; boxes of 64 k and 32 rows
- *   K      a multiple of 8; M, N any; addresses multiples of 16; maps with a swizzle of 128 bytes
+ *   K      a multiple of 8; M, N any, but N a multiple of 16 for gates; addresses multiples of 16; maps with a swizzle of
+ *          128 bytes
  *   a_box  8 or 64 rows; 8 for the tile of 8 rows
  *
  * One warp lets the copy engine fill a ring of stages of 64 k; every 64 rows of a tile have four warps for the products.
@@ -18,6 +19,10 @@
  *   gemm_wgmma_128x192       block 288, shared 204,880 bytes (5 stages)
  *   gemm_wgmma_128x256       block 288, shared 196,672 bytes (4 stages)
  * Grid: at most ceil(M / rows) * ceil(N / columns) blocks; what fits on the device at a time is enough.
+ *
+ * _silu_mul: W's rows are gates and ups in turn, eight of each: rows 16i .. 16i + 7 are the gates of results 8i .. 8i + 7, rows
+ * 16i + 8 .. 16i + 15 their ups. c[m, i] = silu(gate) * up of sums that have been rounded to T, so its bits are those of
+ * silu_mul.cu after the product.
  *
  * Bits: k in steps of 16 ascending, so a row of C depends on its row of A and on W alone, and is the same from all
  * eight. Not the same as from gemm.cu. Reference: executor.cpu.ScalarOps.multiplyTile.
@@ -37,5 +42,7 @@
 
 GEMM_WGMMAS(bf16, Bf16, Bf16)
 GEMM_WGMMAS(bf16_f32, Bf16, float)
+GEMM_WGMMAS(bf16_silu_mul, Bf16, SiluMul<Bf16>)
 GEMM_WGMMAS(fp16, Fp16, Fp16)
 GEMM_WGMMAS(fp16_f32, Fp16, float)
+GEMM_WGMMAS(fp16_silu_mul, Fp16, SiluMul<Fp16>)

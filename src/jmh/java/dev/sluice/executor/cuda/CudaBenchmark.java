@@ -164,7 +164,7 @@ public final class CudaBenchmark {
 
     private static long weights(Model model, QuantizationChoice quantization) {
         WeightTable table = new WeightTable(0, LinearFormats.of(quantization, model.spec(), model.weights()));
-        CudaWeights.place(model.spec(), table);
+        CudaWeights.place(model.spec(), table, false);
         return table.bytes();
     }
 

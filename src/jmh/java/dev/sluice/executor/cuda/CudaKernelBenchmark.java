@@ -8,6 +8,7 @@ import dev.sluice.executor.cuda.driver.NativeLibrary;
 import dev.sluice.executor.cuda.driver.PinnedBuffer;
 import dev.sluice.executor.cuda.kernels.CudaKernels;
 import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.kernels.Epilogue;
 import dev.sluice.executor.cuda.kernels.HalfType;
 import dev.sluice.executor.cuda.kernels.PrefillKernel;
 import dev.sluice.executor.cuda.products.CublasLt;
@@ -154,7 +155,7 @@ final class CudaKernelBenchmark implements AutoCloseable {
             DeviceMatrix input = new DeviceMatrix(a.address(), m, k, ElementFormat.HALF, 0);
             double best = Double.MAX_VALUE;
             String name = "";
-            for (TileProduct kernel : products.own(ElementFormat.HALF, false)) {
+            for (TileProduct kernel : products.own(ElementFormat.HALF, Epilogue.HALF)) {
                 double seconds = kernel.suits(m) ? seconds(kernel, c, input, matrices, m) : Double.MAX_VALUE;
                 name = seconds < best ? kernel.name() : name;
                 best = Math.min(best, seconds);

@@ -87,9 +87,13 @@ final class CudaRank implements AutoCloseable {
         stream = CudaStream.create(context, 0);
         computed = CudaEvent.create(context, false);
         WeightTable table = new WeightTable(allocate(bytes.weights()), plan.formats());
-        CudaWeights placed = CudaWeights.place(model, table);
+        CudaWeights placed = CudaWeights.place(model, table, CudaKernels.hasFusedGate(context.device()));
         memory = new Workspace(
-                model, plan.limits(), settings.blockSize(), new DeviceSlices(allocate(bytes.workspace())));
+                model,
+                plan.limits(),
+                settings.blockSize(),
+                placed.hasSeparateGates(),
+                new DeviceSlices(allocate(bytes.workspace())));
         arena = allocate(Math.multiplyExact(bytes.block(), (long) layout.blockCount()));
         new WeightUpload(stream, plan.weights(), plan.type(), new SystemClock()).run(table);
         uploadFrequencies(model);

@@ -6,6 +6,7 @@ import dev.sluice.executor.cuda.driver.CudaDevice;
 import dev.sluice.executor.cuda.driver.CudaUnavailableException;
 import dev.sluice.executor.cuda.driver.DeviceSlices;
 import dev.sluice.executor.cuda.driver.NativeLibrary;
+import dev.sluice.executor.cuda.kernels.CudaKernels;
 import dev.sluice.executor.cuda.kernels.HalfType;
 import dev.sluice.executor.cuda.products.CublasLt;
 import dev.sluice.executor.cuda.step.PassLimits;
@@ -53,9 +54,9 @@ record RankPlan(
         NativeLibrary cublas =
                 settings.measureProducts() && settings.cublas() ? CublasLt.find(settings.cublasLibrary()) : null;
         WeightTable counted = new WeightTable(0, formats);
-        CudaWeights.place(model, counted);
+        CudaWeights placed = CudaWeights.place(model, counted, CudaKernels.hasFusedGate(device));
         DeviceSlices workspace = new DeviceSlices(0);
-        new Workspace(model, limits, settings.blockSize(), workspace);
+        new Workspace(model, limits, settings.blockSize(), placed.hasSeparateGates(), workspace);
         MemoryPlan memory = new MemoryPlan(
                 device.memoryBytes(),
                 context.freeBytes(),

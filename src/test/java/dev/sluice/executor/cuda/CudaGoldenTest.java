@@ -61,7 +61,11 @@ class CudaGoldenTest {
                 0, 512, 24, 2, 16, 64, 0.9, QuantizationChoice.AUTO, null, true, true, TestGpu.cublasLibrary());
         compare(gpu, "llama-tied", measured);
         if (gpu.fake() != null) {
-            assertThat(gpu.fake().log()).contains("gemm_wgmma_8x32_bf16 ").contains(" early");
+            assertThat(gpu.fake().log())
+                    .contains("gemm_wgmma_8x32_bf16 ")
+                    .contains("gemm_wgmma_8x32_bf16_silu_mul ")
+                    .doesNotContain(" silu_mul_bf16 ")
+                    .contains(" early");
         }
     }
 

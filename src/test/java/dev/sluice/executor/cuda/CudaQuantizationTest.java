@@ -310,14 +310,14 @@ class CudaQuantizationTest {
                             QuantizationChoice.INT8,
                             golden.model().spec(),
                             golden.model().weights()));
-            CudaWeights.place(golden.model().spec(), table);
+            CudaWeights.place(golden.model().spec(), table, false);
             WeightTable half = new WeightTable(
                     0,
                     LinearFormats.of(
                             QuantizationChoice.NONE,
                             golden.model().spec(),
                             golden.model().weights()));
-            CudaWeights.place(golden.model().spec(), half);
+            CudaWeights.place(golden.model().spec(), half, true);
             assertThat(half.bytes() - table.bytes())
                     .isEqualTo(linear - rows * Float.BYTES); // each a multiple of 256 here
         }

@@ -135,6 +135,34 @@ class EmulatedKernelTest {
         out.assertClose(expected, 1e-5);
     }
 
+    /** Its division is made of single steps, which have to hold at both ends of the range. */
+    @ParameterizedTest
+    @EnumSource(
+            value = Format.class,
+            names = {"BF16", "FP16"})
+    void theGateOfEveryNumber(Format format) {
+        int n = 1 << 16;
+        Numbers in = Numbers.poisoned(format, 2 * n);
+        for (int i = 0; i < n; i++) {
+            in.set(i, format == Format.BF16 ? Float.intBitsToFloat(i << 16) : Float.float16ToFloat((short) i));
+            in.set(n + i, 1);
+        }
+        Numbers out = Numbers.poisoned(format, n);
+        gpu.launch("silu_mul" + suffix(format), 1, n / 2048, 1, 256, 0, out, in, 1, n);
+        for (int i = 0; i < n; i++) {
+            double gate = in.get(i);
+            // What exp(-x) in 32 bits cannot hold is an infinity.
+            double expected =
+                    (float) Math.exp(-gate) == Float.POSITIVE_INFINITY ? gate * 0 : gate / (1 + Math.exp(-gate));
+            double ulp = format == Format.BF16 ? 0x1p-8 : 0x1p-11;
+            double error = Math.max(ulp * Math.abs(expected), format == Format.BF16 ? 0x1p-133 : 0x1p-24);
+            boolean same = Double.compare(out.get(i), expected) == 0;
+            assertThat(same || Math.abs(out.get(i) - expected) <= error)
+                    .as("the gate of %s is %s, expected %s", gate, out.get(i), expected)
+                    .isTrue();
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({
         // format, heads, kv heads, head dim, block size, bias, norm

@@ -108,6 +108,48 @@ class EmulatedWgmmaTest {
         }
     }
 
+    /** Every tile, with rows and widths that fill none: the bits are those of a product and the gate's own kernel after it. */
+    @ParameterizedTest
+    @CsvSource({
+        "BF16, 1, 8, 72, 1",
+        "FP16, 1, 24, 200, 2",
+        "BF16, 7, 40, 1352, 1",
+        "FP16, 8, 136, 64, 3",
+        "BF16, 67, 104, 136, 2",
+        "FP16, 131, 264, 72, 3",
+        "BF16, 129, 136, 320, 1"
+    })
+    void theFusedGateHasTheBitsOfTheGateAfterTheProduct(Format format, int m, int width, int k, int blocks) {
+        Numbers a = withSpareRows(Numbers.random(format, m * k, random, 4), m, k);
+        a.set(0, format == Format.FP16 ? 60_000 : 1e38); // the first row's sums become infinities and large numbers
+        Numbers stacked = Numbers.random(format, 2 * width * k, random, 4);
+        Numbers interleaved = Numbers.poisoned(format, stacked.count);
+        for (int i = 0; i < stacked.count; i++) {
+            int row = i / k;
+            int output = row % width;
+            int to = output / 8 * 16 + output % 8 + (row < width ? 0 : 8);
+            interleaved.set(to * k + i % k, stacked.get(i));
+        }
+        Numbers gateUp = run("64x128", a, stacked, m, 2 * width, k, blocks, 8, format);
+        Numbers expected = Numbers.poisoned(format, m * width);
+        String gate = "silu_mul" + EmulatedKernelTest.suffix(format);
+        gpu.launch(gate, (m + 1) / 2, (width + 2047) / 2048, 1, 256, 0, expected, gateUp, m, width);
+        for (ProductTile tile : ProductTile.WGMMA) {
+            if (m <= tile.rowsMax()) {
+                String name = shortName(tile);
+                Numbers fused = gated(tile, a, interleaved, m, 2 * width, k, blocks);
+                for (int i = 0; i < m * width; i++) {
+                    assertThat(fused.matches(i, expected, i, 1))
+                            .as(
+                                    "%s: row %d column %d is %s, not %s",
+                                    name, i / width, i % width, fused.get(i), expected.get(i))
+                            .isTrue();
+                }
+                fused.checkMargins();
+            }
+        }
+    }
+
     private static List<ProductTile> tiles(Format format) {
         return format == Format.E4M3 ? ProductTile.WGMMA_FP8 : ProductTile.WGMMA;
     }
@@ -234,6 +276,16 @@ class EmulatedWgmmaTest {
         } else {
             gpu.launch(name, blocks, 1, 1, threads, shared, c, aMap, wMap, m, n, k, box);
         }
+        return c;
+    }
+
+    private Numbers gated(ProductTile tile, Numbers a, Numbers w, int m, int n, int k, int blocks) {
+        Numbers c = Numbers.poisoned(a.format, m * n / 2);
+        String name = "gemm_" + tile.name() + EmulatedKernelTest.suffix(a.format) + "_silu_mul";
+        int box = m <= 32 ? 8 : 64;
+        MatrixMap aMap = new MatrixMap(a, a.count / k, k, box);
+        MatrixMap wMap = new MatrixMap(w, n, k, 32);
+        gpu.launch(name, blocks, 1, 1, tile.threads(), tile.sharedBytes(), c, aMap, wMap, m, n, k, box);
         return c;
     }
 }

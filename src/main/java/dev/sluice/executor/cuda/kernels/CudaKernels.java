@@ -1,6 +1,7 @@
 package dev.sluice.executor.cuda.kernels;
 
 import dev.sluice.executor.cuda.driver.CudaContext;
+import dev.sluice.executor.cuda.driver.CudaDevice;
 import dev.sluice.executor.cuda.driver.CudaFunction;
 import dev.sluice.executor.cuda.driver.CudaModule;
 import dev.sluice.executor.cuda.driver.CudaUnavailableException;
@@ -51,8 +52,7 @@ public final class CudaKernels {
     public final CudaFunction sampleGreedy;
     public final CudaFunction sample;
     public final CudaFunction logprobs;
-    public final List<LoadedTile> logitProducts;
-    private final Map<ElementFormat, List<LoadedTile>> products = new EnumMap<>(ElementFormat.class);
+    private final Map<ElementFormat, Map<Epilogue, List<LoadedTile>>> products = new EnumMap<>(ElementFormat.class);
     private final Map<ElementFormat, RowKernels> rows = new EnumMap<>(ElementFormat.class);
 
     /**
@@ -96,18 +96,28 @@ public final class CudaKernels {
                 : null;
         CudaModule tiled = load(context, images, wgmma ? "gemm_wgmma" : "gemm");
         CudaModule skinny = wgmma ? tiled : load(context, images, "gemm_skinny");
-        logitProducts = products(wgmma, ElementFormat.HALF, skinny, tiled, suffix + "_f32");
         CudaModule norm = load(context, images, "rms_norm");
         CudaModule gate = load(context, images, "silu_mul");
         rows.put(ElementFormat.HALF, rows(norm, gate, suffix, null));
-        products.put(ElementFormat.HALF, products(wgmma, ElementFormat.HALF, skinny, tiled, suffix));
+        Map<Epilogue, List<LoadedTile>> half = new EnumMap<>(Epilogue.class);
+        for (Epilogue epilogue : Epilogue.values()) {
+            if (epilogue != Epilogue.SILU_MUL || hasFusedGate(context.device())) {
+                half.put(epilogue, products(wgmma, ElementFormat.HALF, skinny, tiled, suffix + epilogue.suffix()));
+            }
+        }
+        products.put(ElementFormat.HALF, half);
         if (linear.isScaled()) {
             String scaled = "_" + linear.label() + suffix;
             CudaModule quantise = load(context, images, "quantise_" + linear.label());
             rows.put(linear, rows(quantise, quantise, scaled, quantise.function("quantise_rows" + scaled, 0)));
             CudaModule gemm = load(context, images, (wgmma ? "gemm_wgmma_" : "gemm_") + linear.label());
-            products.put(linear, products(wgmma, linear, gemm, gemm, scaled));
+            products.put(linear, Map.of(Epilogue.HALF, products(wgmma, linear, gemm, gemm, scaled)));
         }
+    }
+
+    /** The device has products in 16 bits with {@link Epilogue#SILU_MUL}. */
+    public static boolean hasFusedGate(CudaDevice device) {
+        return device.hasWgmma();
     }
 
     /** Those that there are products for. */
@@ -115,8 +125,8 @@ public final class CudaKernels {
         return products.keySet();
     }
 
-    /** The products of operands of one format, with results of 16 bits. */
-    public List<LoadedTile> products(ElementFormat format) {
+    /** The products of operands of one format. */
+    public Map<Epilogue, List<LoadedTile>> products(ElementFormat format) {
         return Objects.requireNonNull(products.get(format));
     }
 

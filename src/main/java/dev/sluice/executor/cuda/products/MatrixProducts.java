@@ -5,6 +5,7 @@ import dev.sluice.executor.cuda.driver.CudaStream;
 import dev.sluice.executor.cuda.driver.KernelArguments;
 import dev.sluice.executor.cuda.kernels.CudaKernels;
 import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.kernels.Epilogue;
 import dev.sluice.executor.cuda.kernels.LoadedTile;
 import dev.sluice.executor.cuda.kernels.ProductTile;
 import java.lang.foreign.Arena;
@@ -35,7 +36,7 @@ public final class MatrixProducts {
     private static final Logger log = LoggerFactory.getLogger(MatrixProducts.class);
 
     /**
-     * What was chosen for weights of one shape and results of one format, by bucket.
+     * What was chosen for weights of one shape and results of one kind, by bucket.
      *
      * @param libraries what is still faster for just the rows of the bucket
      */
@@ -44,13 +45,12 @@ public final class MatrixProducts {
             int n,
             int k,
             ElementFormat format,
-            boolean logits,
+            Epilogue epilogue,
             @Nullable TileProduct[] kernels,
             @Nullable ProductKernel[] libraries) {}
 
     private final int multiprocessors;
-    private final Map<ElementFormat, List<TileProduct>> kernels = new EnumMap<>(ElementFormat.class);
-    private final List<TileProduct> logitKernels;
+    private final Map<ElementFormat, Map<Epilogue, List<TileProduct>>> kernels = new EnumMap<>(ElementFormat.class);
     private final List<Choice> choices = new ArrayList<>();
 
     public MatrixProducts(CudaKernels loaded, CudaStream stream, Arena arena) {
@@ -58,9 +58,11 @@ public final class MatrixProducts {
         KernelArguments arguments = new KernelArguments(arena);
         TensorMaps maps = new TensorMaps(stream.context(), arena);
         for (ElementFormat format : loaded.formats()) {
-            kernels.put(format, products(loaded.products(format), stream, arguments, maps));
+            Map<Epilogue, List<TileProduct>> byEpilogue = new EnumMap<>(Epilogue.class);
+            loaded.products(format)
+                    .forEach((epilogue, tiles) -> byEpilogue.put(epilogue, products(tiles, stream, arguments, maps)));
+            kernels.put(format, byEpilogue);
         }
-        logitKernels = products(loaded.logitProducts, stream, arguments, maps);
     }
 
     private static List<TileProduct> products(
@@ -77,25 +79,30 @@ public final class MatrixProducts {
      * @param a its first rows are multiplied
      */
     public void run(long c, DeviceMatrix a, DeviceMatrix w, int rows) {
-        launch(c, a, w, rows, false);
+        launch(c, a, w, rows, Epilogue.HALF);
     }
 
     /** Results in 32 bits, of operands of 16. */
     public void logits(long c, DeviceMatrix a, DeviceMatrix w, int rows) {
-        launch(c, a, w, rows, true);
+        launch(c, a, w, rows, Epilogue.FLOAT);
     }
 
-    private void launch(long c, DeviceMatrix a, DeviceMatrix w, int m, boolean logits) {
+    /** What the gates of the feed-forward network let through, see {@link Epilogue#SILU_MUL}. */
+    public void gated(long c, DeviceMatrix a, DeviceMatrix w, int rows) {
+        launch(c, a, w, rows, Epilogue.SILU_MUL);
+    }
+
+    private void launch(long c, DeviceMatrix a, DeviceMatrix w, int m, Epilogue epilogue) {
         if (a.format() != w.format() || a.columns() != w.columns()) {
             throw new IllegalArgumentException(a + " cannot be multiplied by " + w);
         }
-        Choice choice = choice(w, logits);
+        Choice choice = choice(w, epilogue);
         int bucket = bucket(m);
         if (choice != null && launchLibrary(choice, bucket, c, a, w, m)) {
             return;
         }
         TileProduct chosen = choice == null ? null : choice.kernels[bucket];
-        (chosen != null && chosen.suits(m) ? chosen : byRule(w, m, logits)).launch(c, a, w, m);
+        (chosen != null && chosen.suits(m) ? chosen : byRule(w, m, epilogue)).launch(c, a, w, m);
     }
 
     /** False if it has to be computed by us. What has failed once is not asked again. */
@@ -117,13 +124,13 @@ public final class MatrixProducts {
         }
     }
 
-    private @Nullable Choice choice(DeviceMatrix w, boolean logits) {
+    private @Nullable Choice choice(DeviceMatrix w, Epilogue epilogue) {
         for (int i = 0; i < choices.size(); i++) {
             Choice choice = choices.get(i);
             if (choice.n == w.rows()
                     && choice.k == w.columns()
                     && choice.format == w.format()
-                    && choice.logits == logits) {
+                    && choice.epilogue == epilogue) {
                 return choice;
             }
         }
@@ -142,8 +149,8 @@ public final class MatrixProducts {
      * The largest tile that still leaves a block to every multiprocessor, else the smallest; where one tile holds all rows, of
      * those with the fewest rows, which leave the most shared memory for weights that are on their way.
      */
-    TileProduct byRule(DeviceMatrix w, int m, boolean logits) {
-        List<TileProduct> own = own(w.format(), logits);
+    TileProduct byRule(DeviceMatrix w, int m, Epilogue epilogue) {
+        List<TileProduct> own = own(w.format(), epilogue);
         int enough = Integer.MAX_VALUE;
         for (TileProduct kernel : own) {
             ProductTile tile = kernel.tile();
@@ -168,14 +175,14 @@ public final class MatrixProducts {
         }
         TileProduct chosen = largest == null ? smallest : largest;
         if (chosen == null) {
-            throw new IllegalArgumentException("no kernel for " + m + " rows of " + w.format());
+            throw new IllegalArgumentException("no kernel for " + m + " rows of " + w.format() + ", " + epilogue);
         }
         return chosen;
     }
 
     /** Our own kernels for such operands and results. */
-    public List<TileProduct> own(ElementFormat format, boolean logits) {
-        return logits ? logitKernels : kernels.getOrDefault(format, List.of());
+    public List<TileProduct> own(ElementFormat format, Epilogue epilogue) {
+        return kernels.getOrDefault(format, Map.of()).getOrDefault(epilogue, List.of());
     }
 
     /** The numbers of rows that choices are made for, up to the first that is enough for so many. */
@@ -188,14 +195,15 @@ public final class MatrixProducts {
      *
      * @param library what serves the rows that it suits instead
      */
-    void choose(DeviceMatrix w, boolean logits, int bucketRows, TileProduct kernel, @Nullable ProductKernel library) {
-        Choice choice = choice(w, logits);
+    void choose(
+            DeviceMatrix w, Epilogue epilogue, int bucketRows, TileProduct kernel, @Nullable ProductKernel library) {
+        Choice choice = choice(w, epilogue);
         if (choice == null) {
             choice = new Choice(
                     w.rows(),
                     w.columns(),
                     w.format(),
-                    logits,
+                    epilogue,
                     new TileProduct[BUCKETS.length],
                     new ProductKernel[BUCKETS.length]);
             choices.add(choice);

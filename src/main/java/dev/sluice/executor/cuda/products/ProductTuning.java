@@ -6,6 +6,7 @@ import dev.sluice.executor.cuda.driver.CudaEvent;
 import dev.sluice.executor.cuda.driver.CudaStream;
 import dev.sluice.executor.cuda.driver.PinnedBuffer;
 import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.kernels.Epilogue;
 import dev.sluice.executor.cuda.kernels.HalfType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -30,16 +31,17 @@ public final class ProductTuning {
      *
      * @param c address of the results
      * @param weights of the layers, all of one shape
-     * @param logits results in 32 bits
+     * @param epilogue what becomes of the sums
      */
-    public record Use(long c, DeviceMatrix a, List<DeviceMatrix> weights, boolean logits) {
+    public record Use(long c, DeviceMatrix a, List<DeviceMatrix> weights, Epilogue epilogue) {
 
         DeviceMatrix shape() {
             return weights.getFirst();
         }
 
-        int resultBytes() {
-            return logits ? Float.BYTES : Short.BYTES;
+        /** Of the results. */
+        long rowBytes() {
+            return epilogue.rowBytes(shape().rows());
         }
     }
 
@@ -84,16 +86,17 @@ public final class ProductTuning {
                     before = name;
                 }
                 DeviceMatrix shape = use.shape();
-                log.info("Products with {} x {} {}: {}", shape.rows(), shape.columns(), shape.format(), chosen);
+                String gate = use.epilogue == Epilogue.SILU_MUL ? " and the gate" : "";
+                log.info("Products with {} x {} {}{}: {}", shape.rows(), shape.columns(), shape.format(), gate, chosen);
             }
         }
     }
 
     /** Measures one bucket; returns the name of what was chosen. */
     private String choose(Use use, int bucket, int m, CudaEvent start, CudaEvent end) {
-        TileProduct best = products.byRule(use.shape(), m, use.logits);
+        TileProduct best = products.byRule(use.shape(), m, use.epilogue);
         double least = seconds(best, use, m, start, end);
-        for (TileProduct kernel : products.own(use.shape().format(), use.logits)) {
+        for (TileProduct kernel : products.own(use.shape().format(), use.epilogue)) {
             double seconds = kernel.suits(m) ? seconds(kernel, use, m, start, end) : Double.MAX_VALUE;
             if (seconds < least * CLEARLY_FASTER) {
                 best = kernel;
@@ -104,17 +107,17 @@ public final class ProductTuning {
         if (library != null && seconds(library, use, m, start, end) >= least * CLEARLY_FASTER) {
             library = null;
         }
-        products.choose(use.shape(), use.logits, bucket, best, library);
+        products.choose(use.shape(), use.epilogue, bucket, best, library);
         return library == null ? best.name() : library.name();
     }
 
     private @Nullable ProductKernel library(Use use, int m) {
         DeviceMatrix w = use.shape();
-        if (cublas == null || w.format() != ElementFormat.HALF) {
+        if (cublas == null || w.format() != ElementFormat.HALF || use.epilogue == Epilogue.SILU_MUL) {
             return null;
         }
         try {
-            CublasLt.Product product = cublas.product(type, use.logits, m, w.rows(), w.columns());
+            CublasLt.Product product = cublas.product(type, use.epilogue == Epilogue.FLOAT, m, w.rows(), w.columns());
             if (product == null) {
                 return null;
             }
@@ -131,7 +134,7 @@ public final class ProductTuning {
 
     /** Rounded to 16 bits, one result in thousands shows another order of additions: so many are compared. */
     private boolean hasTheSameBits(ProductKernel kernel, Use use, int m) {
-        long rowBytes = (long) use.shape().rows() * use.resultBytes();
+        long rowBytes = use.rowBytes();
         long rows = Math.clamp(COMPARED_BYTES / rowBytes, 1, Math.min(m, COMPARED_ROWS));
         int layers =
                 Math.clamp(Math.ceilDiv(COMPARED_RESULTS, rows * use.shape().rows()), 1, use.weights.size());
@@ -140,7 +143,7 @@ public final class ProductTuning {
             boolean same = true;
             for (int i = 0; i < layers && same; i++) {
                 DeviceMatrix w = use.weights.get(i);
-                compute(products.byRule(w, m, use.logits), use, w, m, ours.memory());
+                compute(products.byRule(w, m, use.epilogue), use, w, m, ours.memory());
                 compute(kernel, use, w, m, theirs.memory());
                 stream.synchronize();
                 same = ours.memory().mismatch(theirs.memory()) < 0;
@@ -154,7 +157,7 @@ public final class ProductTuning {
         kernel.launch(use.c, use.a, w, m);
         long half = ends.byteSize() / 2;
         stream.toHost(use.c, ends.asSlice(0, half));
-        stream.toHost(use.c + (long) m * w.rows() * use.resultBytes() - half, ends.asSlice(half));
+        stream.toHost(use.c + m * use.rowBytes() - half, ends.asSlice(half));
     }
 
     private double seconds(ProductKernel kernel, Use use, int m, CudaEvent start, CudaEvent end) {

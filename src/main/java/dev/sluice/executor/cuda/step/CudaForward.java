@@ -4,6 +4,7 @@ import dev.sluice.executor.cuda.driver.CudaStream;
 import dev.sluice.executor.cuda.driver.KernelArguments;
 import dev.sluice.executor.cuda.kernels.CudaKernels;
 import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.kernels.Epilogue;
 import dev.sluice.executor.cuda.kernels.PrefillKernel;
 import dev.sluice.executor.cuda.products.DeviceMatrix;
 import dev.sluice.executor.cuda.products.MatrixProducts;
@@ -13,7 +14,6 @@ import dev.sluice.kv.KvLayout;
 import dev.sluice.model.ModelSpec;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -90,21 +90,32 @@ public final class CudaForward {
     /** Every kind of product that a pass computes. */
     public List<ProductTuning.Use> uses() {
         List<ProductTuning.Use> uses = new ArrayList<>();
-        use(uses, memory.qkv, memory.normed, CudaWeights.Layer::qkv);
-        use(uses, memory.delta, memory.attended, CudaWeights.Layer::attentionOutput);
-        use(uses, memory.gateUp, memory.normed, CudaWeights.Layer::gateUp);
-        use(uses, memory.delta, memory.gated, CudaWeights.Layer::down);
-        uses.add(new ProductTuning.Use(memory.logits, memory.sampled, List.of(weights.head()), true));
+        List<CudaWeights.Layer> layers = List.of(weights.layers());
+        List<CudaWeights.Layer> fused =
+                layers.stream().filter(CudaWeights.Layer::fusedGate).toList();
+        List<CudaWeights.Layer> separate =
+                layers.stream().filter(layer -> !layer.fusedGate()).toList();
+        use(uses, memory.qkv, memory.normed, layers, CudaWeights.Layer::qkv, Epilogue.HALF);
+        use(uses, memory.delta, memory.attended, layers, CudaWeights.Layer::attentionOutput, Epilogue.HALF);
+        use(uses, memory.gateUp, memory.normed, separate, CudaWeights.Layer::gateUp, Epilogue.HALF);
+        use(uses, memory.gated.half(), memory.normed, fused, CudaWeights.Layer::gateUp, Epilogue.SILU_MUL);
+        use(uses, memory.delta, memory.gated, layers, CudaWeights.Layer::down, Epilogue.HALF);
+        uses.add(new ProductTuning.Use(memory.logits, memory.sampled, List.of(weights.head()), Epilogue.FLOAT));
         return uses;
     }
 
     /** Layers may differ in format. */
-    private void use(
-            List<ProductTuning.Use> uses, long c, Activations a, Function<CudaWeights.Layer, DeviceMatrix> matrix) {
-        Map<ElementFormat, List<DeviceMatrix>> byFormat = Arrays.stream(weights.layers())
+    private static void use(
+            List<ProductTuning.Use> uses,
+            long c,
+            Activations a,
+            List<CudaWeights.Layer> layers,
+            Function<CudaWeights.Layer, DeviceMatrix> matrix,
+            Epilogue epilogue) {
+        Map<ElementFormat, List<DeviceMatrix>> byFormat = layers.stream()
                 .map(matrix)
                 .collect(Collectors.groupingBy(DeviceMatrix::format, LinkedHashMap::new, Collectors.toList()));
-        byFormat.forEach((format, matrices) -> uses.add(new ProductTuning.Use(c, a.in(format), matrices, false)));
+        byFormat.forEach((format, matrices) -> uses.add(new ProductTuning.Use(c, a.in(format), matrices, epilogue)));
     }
 
     /**
@@ -133,17 +144,26 @@ public final class CudaForward {
             attend(i, pass, longestPrefill);
             DeviceMatrix output = layer.attentionOutput();
             products.run(memory.delta, inputs.attended(output.format(), rows), output, rows);
-            DeviceMatrix gateUp = layer.gateUp();
-            input = inputs.addedAndNormalized(layer.feedForwardNorm(), gateUp.format(), rows);
-            products.run(memory.gateUp, input, gateUp, rows);
-            DeviceMatrix down = layer.down();
-            products.run(memory.delta, inputs.gated(down.format(), rows), down, rows);
+            products.run(memory.delta, gated(layer, rows), layer.down(), rows);
         }
         if (samples > 0) {
             DeviceMatrix normed = inputs.addedAndNormalized(weights.norm(), ElementFormat.HALF, rows);
             embed(memory.sampled.address(), normed.address(), at(pass.sampledRows()), 0, samples, rows);
             products.logits(memory.logits, memory.sampled, weights.head(), samples);
         }
+    }
+
+    /** What the gates of the feed-forward network let through, as the product after them reads it. */
+    private DeviceMatrix gated(CudaWeights.Layer layer, int rows) {
+        DeviceMatrix gateUp = layer.gateUp();
+        DeviceMatrix input = inputs.addedAndNormalized(layer.feedForwardNorm(), gateUp.format(), rows);
+        if (layer.fusedGate()) {
+            DeviceMatrix gated = memory.gated.in(ElementFormat.HALF);
+            products.gated(gated.address(), input, gateUp, rows);
+            return gated;
+        }
+        products.run(memory.gateUp, input, gateUp, rows);
+        return inputs.gated(layer.down().format(), rows);
     }
 
     private long at(int index) {

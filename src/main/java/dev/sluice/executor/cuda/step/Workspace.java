@@ -14,7 +14,7 @@ import dev.sluice.model.ModelSpec;
  *   qkv                      [rows, (heads + 2 * kvHeads) * headDim]  T
  *   queries                  [rows, heads * headDim]       T; after attention, attended in 8 bits
  *   attended                 [rows, heads * headDim]       T
- *   gateUp                   [rows, 2 * intermediate]      T
+ *   gateUp                   [rows, 2 * intermediate]      T, if any layer's gate is a kernel of its own
  *   gated                    [rows, intermediate]          T, or 8 bits in the first half
  *   scales                   [rows]                        float, of whatever is in 8 bits: one product's at a time
  *   partial, stats           see paged_attention_decode.cu
@@ -49,7 +49,8 @@ public final class Workspace {
     public final long results;
     public final long inverseFrequency;
 
-    public Workspace(ModelSpec model, PassLimits limits, int blockSize, DeviceSlices slices) {
+    /** @param separateGates some gates are computed by a kernel of their own */
+    public Workspace(ModelSpec model, PassLimits limits, int blockSize, boolean separateGates, DeviceSlices slices) {
         long rows = limits.rows();
         long lines = limits.lines();
         long hidden = 2 * rows * model.hiddenSize();
@@ -62,7 +63,7 @@ public final class Workspace {
         queries = slices.take(queryBytes);
         int queryWidth = model.heads() * model.headDim();
         attended = new Activations(limits.rows(), queryWidth, slices.take(queryBytes), queries, scales);
-        gateUp = slices.take(4 * rows * model.intermediateSize());
+        gateUp = separateGates ? slices.take(4 * rows * model.intermediateSize()) : 0;
         long gatedBytes = 2 * rows * model.intermediateSize();
         gated = shared(limits.rows(), model.intermediateSize(), slices.take(gatedBytes), scales);
         CudaAttention.Shape attention = CudaAttention.Shape.of(model, blockSize);

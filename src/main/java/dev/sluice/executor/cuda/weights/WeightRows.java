@@ -1,6 +1,7 @@
 package dev.sluice.executor.cuda.weights;
 
 import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.kernels.Epilogue;
 import dev.sluice.executor.cuda.kernels.HalfType;
 import dev.sluice.executor.cuda.weights.WeightTable.Part;
 import dev.sluice.model.DataType;
@@ -10,12 +11,13 @@ import dev.sluice.model.TensorRows;
 import dev.sluice.model.WeightMap;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The rows of a stored tensor in the format that the device computes in: copied if they have it, else converted from the
- * numbers that they stand for, by all cores.
+ * The rows of a part in the format that the device computes in: copied if they have it, else converted from the numbers that
+ * they stand for, by all cores.
  */
 final class WeightRows {
 
@@ -23,20 +25,33 @@ final class WeightRows {
 
     private final Part part;
     private final HalfType type;
-    private final Tensor tensor;
-    private final float @Nullable [] storedScales;
+    private final List<Source> sources;
+
+    /**
+     * A tensor that rows come from.
+     *
+     * @param scales of its rows, if they have them
+     */
+    @SuppressWarnings("ArrayRecordComponent") // read once, at the start
+    private record Source(Tensor tensor, float @Nullable [] scales) {
+
+        static Source of(String name, long[] shape, WeightMap weights) {
+            Tensor tensor = weights.require(name, shape);
+            if (!tensor.type().isScaled()) {
+                return new Source(tensor, null);
+            }
+            float[] scales = new float[(int) shape[0]];
+            TensorRows.read(weights.require(name + "_scale", scales.length, 1), 0, scales, scales.length);
+            return new Source(tensor, scales);
+        }
+    }
 
     WeightRows(Part part, WeightMap weights, HalfType type) {
         this.part = part;
         this.type = type;
-        tensor = weights.require(part.name(), part.shape());
-        storedScales = tensor.type().isScaled() ? scales(weights, part) : null;
-    }
-
-    private static float[] scales(WeightMap weights, Part part) {
-        float[] scales = new float[part.rows()];
-        TensorRows.read(weights.require(part.name() + "_scale", scales.length, 1), 0, scales, scales.length);
-        return scales;
+        sources = part.names().stream()
+                .map(name -> Source.of(name, part.shape(), weights))
+                .toList();
     }
 
     /**
@@ -49,15 +64,33 @@ final class WeightRows {
         IntStream.range(0, Math.ceilDiv(count, rowsOfShare)).parallel().forEach(share -> {
             int first = share * rowsOfShare;
             int rows = Math.min(rowsOfShare, count - first);
-            MemorySegment target = elements.asSlice(first * part.rowBytes(), rows * part.rowBytes());
-            MemorySegment targetScales =
-                    scales.asSlice((long) first * part.scaleBytes(), (long) rows * part.scaleBytes());
-            if (tensor.type() == wanted()) {
-                copy(from + first, rows, target, targetScales);
-            } else {
-                convert(from + first, rows, target, targetScales);
+            for (int done = 0; done < rows; ) {
+                int at = first + done;
+                int run = run(from + at, rows - done);
+                MemorySegment target = elements.asSlice(at * part.rowBytes(), run * part.rowBytes());
+                MemorySegment targetScales =
+                        scales.asSlice((long) at * part.scaleBytes(), (long) run * part.scaleBytes());
+                writeRun(from + at, run, target, targetScales);
+                done += run;
             }
         });
+    }
+
+    /** How many of the rows from this one on lie together in their file. */
+    private int run(int row, int rows) {
+        return sources.size() == 1 ? rows : Math.min(rows, Epilogue.GROUP - row % Epilogue.GROUP);
+    }
+
+    /** Writes rows that lie together in their file. */
+    private void writeRun(int row, int rows, MemorySegment elements, MemorySegment scales) {
+        int group = row / Epilogue.GROUP;
+        Source source = sources.get(group % sources.size());
+        int first = group / sources.size() * Epilogue.GROUP + row % Epilogue.GROUP;
+        if (source.tensor.type() == wanted()) {
+            copy(source, first, rows, elements, scales);
+        } else {
+            convert(source, first, rows, elements, scales);
+        }
     }
 
     private @Nullable DataType wanted() {
@@ -66,20 +99,20 @@ final class WeightRows {
                 : part.format().stored();
     }
 
-    private void copy(int from, int rows, MemorySegment elements, MemorySegment scales) {
-        elements.copyFrom(tensor.data().asSlice(from * part.rowBytes(), rows * part.rowBytes()));
-        if (storedScales != null) {
-            MemorySegment.copy(storedScales, from, scales, ValueLayout.JAVA_FLOAT, 0, rows);
+    private void copy(Source source, int from, int rows, MemorySegment elements, MemorySegment scales) {
+        elements.copyFrom(source.tensor.data().asSlice(from * part.rowBytes(), rows * part.rowBytes()));
+        if (source.scales != null) {
+            MemorySegment.copy(source.scales, from, scales, ValueLayout.JAVA_FLOAT, 0, rows);
         }
     }
 
-    private void convert(int from, int rows, MemorySegment elements, MemorySegment scales) {
+    private void convert(Source source, int from, int rows, MemorySegment elements, MemorySegment scales) {
         float[] values = new float[part.columns()];
         for (int row = 0; row < rows; row++) {
-            TensorRows.read(tensor, from + row, values, values.length);
-            if (storedScales != null) {
+            TensorRows.read(source.tensor, from + row, values, values.length);
+            if (source.scales != null) {
                 for (int i = 0; i < values.length; i++) {
-                    values[i] *= storedScales[from + row];
+                    values[i] *= source.scales[from + row];
                 }
             }
             MemorySegment target = elements.asSlice(row * part.rowBytes(), part.rowBytes());

@@ -2,6 +2,7 @@ package dev.sluice.executor.cuda.weights;
 
 import dev.sluice.executor.cuda.driver.DeviceSlices;
 import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.kernels.Epilogue;
 import dev.sluice.executor.cuda.products.DeviceMatrix;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -11,16 +12,18 @@ import java.util.List;
 public final class WeightTable {
 
     /**
-     * A tensor as rows; a vector is one.
+     * Tensors of one shape as rows; a vector is one.
      *
-     * @param shape in its file
+     * @param names of more than one: their rows in turn, {@link Epilogue#GROUP} of each
+     * @param shape of each in its file
      * @param scales address of a float for each row, if the format has them
      */
     @SuppressWarnings("ArrayRecordComponent") // read once, at the start
-    record Part(String name, long[] shape, long address, ElementFormat format, long scales) {
+    record Part(List<String> names, long[] shape, long address, ElementFormat format, long scales) {
 
+        /** Of all tensors. */
         int rows() {
-            return shape.length == 1 ? 1 : (int) shape[0];
+            return shape.length == 1 ? 1 : names.size() * (int) shape[0];
         }
 
         int columns() {
@@ -59,7 +62,7 @@ public final class WeightTable {
         long first = slices.take(bytes);
         long address = first;
         for (int i = 0; i < names.length; i++) {
-            parts.add(new Part(names[i], new long[] {lengths[i]}, address, ElementFormat.HALF, 0));
+            parts.add(new Part(List.of(names[i]), new long[] {lengths[i]}, address, ElementFormat.HALF, 0));
             address += (long) Short.BYTES * lengths[i];
         }
         return first;
@@ -75,6 +78,22 @@ public final class WeightTable {
         return stack(formats.of(names), columns, rows, names);
     }
 
+    /** Places two matrices of linear layers of one shape in 16 bits, as {@link Epilogue#SILU_MUL} needs them. */
+    DeviceMatrix interleaved(int columns, int rows, String first, String second) {
+        if (rows % Epilogue.GROUP != 0) {
+            throw new IllegalArgumentException(rows + " rows are not whole groups of " + Epilogue.GROUP);
+        }
+        int all = 2 * rows;
+        long address = slices.take((long) all * columns * ElementFormat.HALF.bytes());
+        parts.add(new Part(List.of(first, second), new long[] {rows, columns}, address, ElementFormat.HALF, 0));
+        return new DeviceMatrix(address, all, columns, ElementFormat.HALF, 0);
+    }
+
+    /** The format of linear layers that share a matrix. */
+    ElementFormat format(String... names) {
+        return formats.of(names);
+    }
+
     private DeviceMatrix stack(ElementFormat format, int columns, int[] rows, String... names) {
         int all = Arrays.stream(rows).sum();
         long address = slices.take((long) all * columns * format.bytes());
@@ -82,7 +101,7 @@ public final class WeightTable {
         int above = 0;
         for (int i = 0; i < names.length; i++) {
             parts.add(new Part(
-                    names[i],
+                    List.of(names[i]),
                     new long[] {rows[i], columns},
                     address + (long) above * columns * format.bytes(),
                     format,

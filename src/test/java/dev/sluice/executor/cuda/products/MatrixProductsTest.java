@@ -14,10 +14,12 @@ import dev.sluice.executor.cuda.driver.DeviceBuffer;
 import dev.sluice.executor.cuda.driver.PinnedBuffer;
 import dev.sluice.executor.cuda.kernels.CudaKernels;
 import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.kernels.Epilogue;
 import dev.sluice.executor.cuda.kernels.HalfType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
@@ -117,7 +119,7 @@ class MatrixProductsTest {
     }
 
     private void tune() {
-        ProductTuning.Use logits = new ProductTuning.Use(c.address(), a, List.of(w), true);
+        ProductTuning.Use logits = new ProductTuning.Use(c.address(), a, List.of(w), Epilogue.FLOAT);
         new ProductTuning(products, stream, HalfType.BF16, cublas()).run(List.of(logits));
     }
 
@@ -136,7 +138,7 @@ class MatrixProductsTest {
     void theLargestTileThatFillsTheDevice(int m, int n, String kernel) {
         assertThat(context.device().multiprocessors()).isEqualTo(132);
         DeviceMatrix weights = new DeviceMatrix(w.address(), n, K, ElementFormat.HALF, 0);
-        assertThat(products.byRule(weights, m, false).name()).isEqualTo(kernel);
+        assertThat(products.byRule(weights, m, Epilogue.HALF).name()).isEqualTo(kernel);
     }
 
     @ParameterizedTest
@@ -165,6 +167,19 @@ class MatrixProductsTest {
         assertThat(library.runs()).isEqualTo(before);
         products.logits(c.address(), a, w, 4);
         assertThat(library.runs() - before).isEqualTo(runs);
+    }
+
+    @Test
+    void theFusedGateIsMeasuredWithoutCublasLt() {
+        DeviceMatrix gateUp = new DeviceMatrix(w.address(), 64, K, ElementFormat.HALF, 0);
+        ProductTuning.Use gate = new ProductTuning.Use(c.address(), a, List.of(gateUp), Epilogue.SILU_MUL);
+        new ProductTuning(products, stream, HalfType.BF16, cublas()).run(List.of(gate));
+        products.gated(c.address(), a, gateUp, ROWS);
+        byte[] ofAll = result(2 * ROWS * 32);
+        products.gated(c.address(), a, gateUp, 1);
+        assertThat(result(2 * 32)).isEqualTo(Arrays.copyOf(ofAll, 2 * 32));
+        assertThat(library.runs()).isZero();
+        assertThat(cuda.log()).contains("gemm_wgmma_8x32_bf16_silu_mul ").contains("gemm_wgmma_64x128_bf16_silu_mul ");
     }
 
     @Test
@@ -213,10 +228,11 @@ class MatrixProductsTest {
     @Test
     void onOtherDevicesFewRowsHaveKernelsOfTheirOwn() {
         open(Objects.requireNonNull(TestGpu.fresh()), 80);
-        assertThat(products.byRule(w, 8, false).name()).isEqualTo("skinny8");
-        assertThat(products.byRule(w, 16, true).name()).isEqualTo("skinny16");
-        assertThat(products.byRule(w, 17, false).name()).isEqualTo("64x64");
+        assertThat(products.byRule(w, 8, Epilogue.HALF).name()).isEqualTo("skinny8");
+        assertThat(products.byRule(w, 16, Epilogue.FLOAT).name()).isEqualTo("skinny16");
+        assertThat(products.byRule(w, 17, Epilogue.HALF).name()).isEqualTo("64x64");
         DeviceMatrix wide = new DeviceMatrix(w.address(), 28_672, K, ElementFormat.HALF, 0);
-        assertThat(products.byRule(wide, 128, false).name()).isEqualTo("128x128");
+        assertThat(products.byRule(wide, 128, Epilogue.HALF).name()).isEqualTo("128x128");
+        assertThat(products.own(ElementFormat.HALF, Epilogue.SILU_MUL)).isEmpty();
     }
 }

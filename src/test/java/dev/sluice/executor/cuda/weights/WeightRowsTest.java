@@ -12,6 +12,7 @@ import dev.sluice.model.WeightMap;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
@@ -47,7 +48,7 @@ class WeightRowsTest {
 
     private static Written write(Map<String, Tensor> tensors, ElementFormat format, int from, int count) {
         long rows = tensors.get("w").shape()[0];
-        Part part = new Part("w", new long[] {rows, COLUMNS}, 0, format, 0);
+        Part part = new Part(List.of("w"), new long[] {rows, COLUMNS}, 0, format, 0);
         MemorySegment elements = Arena.ofAuto().allocate((long) count * COLUMNS * format.bytes(), 16);
         MemorySegment scales = Arena.ofAuto().allocate(format.isScaled() ? (long) count * Float.BYTES : 0, 16);
         new WeightRows(part, new Tensors(tensors), HalfType.BF16).write(from, count, elements, scales);
@@ -120,6 +121,42 @@ class WeightRowsTest {
         for (int i = 0; i < 2 * COLUMNS; i++) {
             float value = stored[COLUMNS + i] * (i < COLUMNS ? 3 : 0.5f);
             assertThat(half.get(ValueLayout.JAVA_SHORT_UNALIGNED, 2L * i)).isEqualTo(HalfType.BF16.of(value));
+        }
+    }
+
+    /** Groups of eight in turn, whatever piece of them is asked for, copied or converted. */
+    @ParameterizedTest
+    @CsvSource({"0, 48", "0, 8", "3, 20", "7, 2", "8, 8", "13, 35", "47, 1"})
+    void rowsOfTwoTensorsTakeTurns(int from, int count) {
+        int rows = 24;
+        float[] gates = new float[rows * COLUMNS];
+        byte[] ups = new byte[rows * COLUMNS];
+        float[] upScales = new float[rows];
+        for (int row = 0; row < rows; row++) {
+            upScales[row] = 1 + row / 32f;
+            for (int i = 0; i < COLUMNS; i++) {
+                gates[row * COLUMNS + i] = row + i / 64f;
+                ups[row * COLUMNS + i] = (byte) (i - row);
+            }
+        }
+        Tensor up = new Tensor("up", DataType.I8, new long[] {rows, COLUMNS}, MemorySegment.ofArray(ups));
+        Map<String, Tensor> tensors = Map.of(
+                "gate", floats("gate", gates, rows, COLUMNS),
+                "up", up,
+                "up_scale", floats("up_scale", upScales, rows, 1));
+        Part part = new Part(List.of("gate", "up"), new long[] {rows, COLUMNS}, 0, ElementFormat.HALF, 0);
+        assertThat(part.rows()).isEqualTo(2 * rows);
+        MemorySegment elements = Arena.ofAuto().allocate(2L * count * COLUMNS, 16);
+        MemorySegment scales = Arena.ofAuto().allocate(0, 16);
+        new WeightRows(part, new Tensors(tensors), HalfType.BF16).write(from, count, elements, scales);
+        for (int i = 0; i < count * COLUMNS; i++) {
+            int row = from + i / COLUMNS;
+            int source = row / 16 * 8 + row % 8;
+            int at = source * COLUMNS + i % COLUMNS;
+            float expected = row % 16 < 8 ? gates[at] : ups[at] * upScales[source];
+            assertThat(elements.getAtIndex(ValueLayout.JAVA_SHORT, i))
+                    .as("element %d of row %d", i % COLUMNS, row)
+                    .isEqualTo(HalfType.BF16.of(expected));
         }
     }
 }
