@@ -255,7 +255,8 @@ struct TileRing {
         int key = keys.key + warp * SLICE_KEYS;
         i64 at = keys.at(warp);
         if (keys.chunk < paged.chunks.count && paged.visible(key)) {
-            copy_slice<T, D, D>(stage(warp, 0, key_stage), arena + at, paged.chunks.first_key - key, paged.chunks.end_key - key);
+            copy_slice<T, D, D>(
+                stage(warp, 0, key_stage), arena + at, paged.chunks.first_key - key, paged.chunks.end_key - key);
         }
         commit_copies();
         key_stage = key_stage == TILES - 1 ? 0 : key_stage + 1;

@@ -5,18 +5,10 @@ import dev.sluice.executor.ModelExecutor;
 import dev.sluice.executor.PendingStep;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
-import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
-import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
-import dev.sluice.offload.NoKvConnector;
-import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.SamplingParams;
-import dev.sluice.request.TokenEvent;
-import dev.sluice.request.TokenSink;
-import dev.sluice.runtime.SystemClock;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -43,83 +35,27 @@ import org.openjdk.jmh.annotations.Warmup;
 @Fork(1)
 public class SchedulerLoopBenchmark {
 
-    private static final int SEQUENCES = 256;
-    private static final int PROMPT = 100;
     private static final int OUTPUT = 512;
 
     /** Whether steps are begun ahead where that is possible: their planning then takes place while the device computes. */
     @Param({"false", "true"})
     public boolean overlap;
 
-    private SchedulerLoop loop;
-    private long next;
+    private SteadyLoop loop;
 
     @Setup
     public void start() {
-        KvLayout layout = new KvLayout(SEQUENCES * (PROMPT + OUTPUT) / 16 + 2 * SEQUENCES, 16);
-        SchedulerSettings settings = new SchedulerSettings(
-                SEQUENCES,
-                2048,
-                0,
-                true,
-                SchedulerSettings.Policy.FCFS,
-                true,
-                true,
-                0,
-                SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
+        int blocks = SteadyLoop.SEQUENCES * ((SteadyLoop.PROMPT + OUTPUT) / 16 + 2);
+        loop = new SteadyLoop(
+                new FreeExecutor(new KvLayout(blocks, 16)),
                 overlap,
-                4096,
-                4096,
-                10);
-        loop = new SchedulerLoop(
-                settings,
-                new KvCache(layout, true, KvCacheListener.NONE),
-                new BlockHasher(16, new byte[32]),
-                new FreeExecutor(layout),
-                new NoKvConnector(),
-                new LifecycleListener() {},
-                new SystemClock());
-        for (int i = 0; i < SEQUENCES; i++) {
-            submit();
-        }
-        while (loop.snapshot().running() < SEQUENCES) {
-            loop.runOnce();
-        }
-    }
-
-    private void submit() {
-        int[] prompt = new int[PROMPT];
-        for (int i = 0; i < PROMPT; i++) {
-            prompt[i] = (int) ((next * 31 + i) % 30_000);
-        }
-        // Lengths differ, so that ends are spread over the steps.
-        int outputs = OUTPUT - (int) (next * 7 % 256);
-        TokenSink sink = event -> {
-            if (event instanceof TokenEvent.Finished) {
-                submit();
-            }
-            return true;
-        };
-        loop.submit(
-                new GenerationRequest(
-                        "r" + next++,
-                        prompt,
-                        SamplingParams.greedy(outputs),
-                        0,
-                        null,
-                        true,
-                        Integer.MAX_VALUE,
-                        0,
-                        Long.MAX_VALUE,
-                        Long.MAX_VALUE,
-                        false),
-                sink);
+                number -> SamplingParams.greedy(OUTPUT - (int) (number * 7 % 256)));
     }
 
     /** One step: about 256 tokens. */
     @Benchmark
     public int step() {
-        return loop.runOnce();
+        return loop.step();
     }
 
     private static final class FreeExecutor implements ModelExecutor {

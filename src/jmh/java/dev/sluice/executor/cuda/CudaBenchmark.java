@@ -1,6 +1,15 @@
 package dev.sluice.executor.cuda;
 
 import dev.sluice.executor.StepPlan;
+import dev.sluice.executor.cuda.driver.CopyBenchmark;
+import dev.sluice.executor.cuda.driver.CudaContext;
+import dev.sluice.executor.cuda.driver.CudaStream;
+import dev.sluice.executor.cuda.driver.DeviceClock;
+import dev.sluice.executor.cuda.kernels.CudaKernels;
+import dev.sluice.executor.cuda.kernels.ElementFormat;
+import dev.sluice.executor.cuda.kernels.HalfType;
+import dev.sluice.executor.cuda.products.ProductBenchmark;
+import dev.sluice.executor.cuda.step.AttentionBenchmark;
 import dev.sluice.executor.cuda.weights.CudaWeights;
 import dev.sluice.executor.cuda.weights.LinearFormats;
 import dev.sluice.executor.cuda.weights.QuantizationChoice;
@@ -14,6 +23,7 @@ import dev.sluice.model.ModelSpec;
 import dev.sluice.testkit.PlanDriver;
 import dev.sluice.testkit.PlanDriver.Run;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -74,6 +84,7 @@ public final class CudaBenchmark {
     /** Long prompts, because the profiler looks at the first launches of each kernel. */
     private static final Shape TWO_LAYERS = new Shape(4096, 14336, 2, 32, 8, 128256, 32768, 8192, 4, 3, 3, 0);
 
+    private static final int HEAD_DIM = 128; // of the kernels that are measured alone
     private static final long WARM_UP_NANOS_MAX = 20_000_000_000L;
     private static final Set<String> WORDS =
             Set.of("llama-8b", "tiny", "two-layers", "kernels", "steps", "none", "int8", "fp8");
@@ -112,17 +123,30 @@ public final class CudaBenchmark {
         boolean all = !words.contains("kernels") && !words.contains("steps");
         Ceilings ceilings = Ceilings.UNKNOWN;
         if (shape != TWO_LAYERS) {
-            try (CudaKernelBenchmark kernels = new CudaKernelBenchmark(gpu, shape == TINY)) {
-                ceilings = new Ceilings(kernels.copyBandwidth(), kernels.matrixPeak(), kernels.pinnedRate());
-                if (all || words.contains("kernels")) {
-                    kernels.products(ceilings.bandwidth, ceilings.peak);
-                    kernels.decodeAttention(ceilings.bandwidth);
-                    kernels.prefillAttention(ceilings.peak);
-                }
-            }
+            ceilings = kernels(gpu, shape == TINY, all || words.contains("kernels"));
         }
         if (all || words.contains("steps")) {
             steps(gpu, shape, quantization(words), ceilings);
+        }
+    }
+
+    /** Measures the ceilings, and if wanted the kernels that are measured alone. */
+    private static Ceilings kernels(TestGpu gpu, boolean tiny, boolean all) {
+        try (Arena host = Arena.ofShared();
+                CudaContext context = gpu.context()) {
+            DeviceClock clock = new DeviceClock(CudaStream.create(context, 0), tiny ? 64 : 1);
+            CudaKernels kernels = new CudaKernels(context, gpu.images(), HalfType.BF16, HEAD_DIM, ElementFormat.HALF);
+            CopyBenchmark copies = new CopyBenchmark(clock);
+            try (ProductBenchmark products = new ProductBenchmark(clock, kernels, host, TestGpu.cublasLibrary())) {
+                Ceilings ceilings = new Ceilings(copies.bandwidth(), products.matrixPeak(), copies.pinnedRate());
+                if (all) {
+                    products.products(ceilings.bandwidth, ceilings.peak);
+                    AttentionBenchmark attention = new AttentionBenchmark(clock, kernels, host);
+                    attention.decode(ceilings.bandwidth);
+                    attention.prefill(ceilings.peak);
+                }
+                return ceilings;
+            }
         }
     }
 
@@ -204,7 +228,7 @@ public final class CudaBenchmark {
                 2.0 * shape.prefill * (weightNumbers - (double) model.vocabularySize() * model.hiddenSize() * 2);
         double attention = 2.0 * model.layers() * model.heads() * model.headDim() * shape.prefill * shape.prefill;
         double rate = (products + attention) / best;
-        report(
+        DeviceClock.report(
                 "prefill of %d tokens".formatted(shape.prefill),
                 best * 1e3,
                 "%.0f TFLOP/s".formatted(rate / 1e12),
@@ -232,13 +256,14 @@ public final class CudaBenchmark {
                         * (context + shape.steps / 2)
                         * executor.spec().blockBytes()
                         / executor.spec().kv().blockSize();
-        report(
+        DeviceClock.report(
                 "decode step, batch %d, context %d".formatted(batch, context),
                 median * 1e3,
                 "%.2f TB/s".formatted(bytes / median / 1e12),
                 bytes / median / ceilings.bandwidth,
                 goal);
-        report("host time to give a step, batch " + batch, median(host) * 1e3, "", median(host) / median, 0.05);
+        DeviceClock.report(
+                "host time to give a step, batch " + batch, median(host) * 1e3, "", median(host) / median, 0.05);
         release(runs);
     }
 
@@ -281,8 +306,9 @@ public final class CudaBenchmark {
             double together = decodeSteps(runs, nanos);
             double rate = count * executor.spec().blockBytes() / (nanos.getFirst() / 1e9);
             String name = (store ? "store" : "load") + " of %d blocks".formatted(count);
-            report(name, nanos.getFirst() / 1e6, "%.1f GB/s".formatted(rate / 1e9), rate / ceilings.pinnedRate, 0.9);
-            report(
+            DeviceClock.report(
+                    name, nanos.getFirst() / 1e6, "%.1f GB/s".formatted(rate / 1e9), rate / ceilings.pinnedRate, 0.9);
+            DeviceClock.report(
                     "decode steps beside a " + name,
                     together * 1e3,
                     "alone %.3f ms".formatted(alone * 1e3),
@@ -304,11 +330,5 @@ public final class CudaBenchmark {
             }
         }
         return median(seconds.stream().mapToDouble(Double::doubleValue).toArray());
-    }
-
-    /** @param goal of the ratio; not a number if there is none */
-    static void report(String what, double millis, String figure, double ratio, double goal) {
-        String held = Double.isNaN(goal) ? "" : "goal %.2f".formatted(goal);
-        System.out.printf("| %-50s | %10.3f ms | %-18s | %5.2f | %-9s |%n", what, millis, figure, ratio, held);
     }
 }

@@ -2,20 +2,10 @@ package dev.sluice.executor.cuda;
 
 import dev.sluice.executor.cuda.kernels.KernelImages;
 import dev.sluice.executor.cuda.weights.QuantizationChoice;
-import dev.sluice.kv.BlockHasher;
-import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelDirectory;
-import dev.sluice.offload.NoKvConnector;
-import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.SamplingParams;
-import dev.sluice.request.TokenEvent;
-import dev.sluice.request.TokenSink;
-import dev.sluice.runtime.SystemClock;
-import dev.sluice.scheduler.LifecycleListener;
-import dev.sluice.scheduler.SchedulerLoop;
-import dev.sluice.scheduler.SchedulerSettings;
+import dev.sluice.scheduler.SteadyLoop;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -49,8 +39,6 @@ import org.openjdk.jmh.annotations.Warmup;
 @Fork(1)
 public class CudaStepBenchmark {
 
-    private static final int SEQUENCES = 256;
-    private static final int PROMPT = 100;
     private static final int OUTPUT_MIN = 6_000;
     private static final int BLOCK_SIZE = 16;
     /** As many layers as Llama-3.1-8B has, and so as many kernels; their widths cost the host nothing. */
@@ -67,8 +55,7 @@ public class CudaStepBenchmark {
 
     private Model model;
     private CudaExecutor executor;
-    private SchedulerLoop loop;
-    private long next;
+    private SteadyLoop loop;
 
     @Setup
     public void start() throws IOException {
@@ -81,75 +68,25 @@ public class CudaStepBenchmark {
         Path directory = Files.createTempDirectory("shape");
         Files.writeString(directory.resolve("config.json"), CONFIG);
         model = ModelDirectory.openWithoutWeights(directory, false);
-        int blocks = SEQUENCES * 8192 / BLOCK_SIZE;
+        int blocks = SteadyLoop.SEQUENCES * 8192 / BLOCK_SIZE;
         CudaSettings settings =
-                new CudaSettings(0, 0, 2048, SEQUENCES, BLOCK_SIZE, blocks, 0.9, QuantizationChoice.NONE);
+                new CudaSettings(0, 0, 2048, SteadyLoop.SEQUENCES, BLOCK_SIZE, blocks, 0.9, QuantizationChoice.NONE);
         executor = CudaExecutor.open(
                 FakeCuda.library(),
                 new KernelImages(file -> new byte[64], List.of(), null),
                 model.spec(),
                 model.weights(),
                 settings);
-        loop = new SchedulerLoop(
-                new SchedulerSettings(
-                        SEQUENCES,
-                        2048,
-                        0,
-                        true,
-                        SchedulerSettings.Policy.FCFS,
-                        true,
-                        true,
-                        0,
-                        SchedulerSettings.LoadFailurePolicy.RECOMPUTE,
-                        true,
-                        executor.spec().contextLength(),
-                        SEQUENCES,
-                        10),
-                new KvCache(executor.spec().kv(), true, KvCacheListener.NONE),
-                new BlockHasher(BLOCK_SIZE, new byte[32]),
+        loop = new SteadyLoop(
                 executor,
-                new NoKvConnector(),
-                new LifecycleListener() {},
-                new SystemClock());
-        for (int i = 0; i < SEQUENCES; i++) {
-            submit();
-        }
-        while (loop.snapshot().running() < SEQUENCES) {
-            loop.runOnce();
-        }
-    }
-
-    private void submit() {
-        int[] prompt = new int[PROMPT];
-        for (int i = 0; i < PROMPT; i++) {
-            prompt[i] = (int) ((next * 31 + i) % 1000);
-        }
-        TokenSink sink = event -> {
-            if (event instanceof TokenEvent.Finished) {
-                submit();
-            }
-            return true;
-        };
-        loop.submit(
-                new GenerationRequest(
-                        "r" + next++,
-                        prompt,
-                        new SamplingParams.Builder()
-                                .temperature(sampled ? 1 : 0)
-                                .topP(0.9f)
-                                .topK(50)
-                                .seed(next)
-                                .maxTokens(OUTPUT_MIN + (int) (next * 7 % 2000))
-                                .build(),
-                        0,
-                        null,
-                        true,
-                        Integer.MAX_VALUE,
-                        0,
-                        Long.MAX_VALUE,
-                        Long.MAX_VALUE,
-                        false),
-                sink);
+                true,
+                number -> new SamplingParams.Builder()
+                        .temperature(sampled ? 1 : 0)
+                        .topP(0.9f)
+                        .topK(50)
+                        .seed(number)
+                        .maxTokens(OUTPUT_MIN + (int) (number * 7 % 2000))
+                        .build());
     }
 
     @TearDown
@@ -161,6 +98,6 @@ public class CudaStepBenchmark {
     /** One step: about 256 tokens. */
     @Benchmark
     public int step() {
-        return loop.runOnce();
+        return loop.step();
     }
 }

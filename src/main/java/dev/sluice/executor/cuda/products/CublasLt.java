@@ -194,7 +194,7 @@ public final class CublasLt implements AutoCloseable {
     }
 
     /** Products with one shape of weights, by the algorithm that the library finds best for so many rows. */
-    public final class Product {
+    final class Product {
 
         private final MemorySegment weights;
         private final MemorySegment rows;
@@ -259,7 +259,7 @@ public final class CublasLt implements AutoCloseable {
      * @return null if the library has none
      */
     @Nullable
-    public Product product(HalfType type, boolean floatResult, int m, int n, int k) {
+    Product product(HalfType type, boolean floatResult, int m, int n, int k) {
         int in = type == HalfType.BF16 ? BF16 : FP16;
         try (Arena local = Arena.ofConfined()) {
             MemorySegment weights = layout(in, k, n);

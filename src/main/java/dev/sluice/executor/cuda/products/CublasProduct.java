@@ -4,7 +4,7 @@ package dev.sluice.executor.cuda.products;
  * A product by cuBLASLt, for one shape of weights and just so many rows: what its algorithms do with other numbers of rows,
  * nobody promises.
  */
-public record CublasProduct(CublasLt.Product product, int rows) implements ProductKernel {
+record CublasProduct(CublasLt.Product product, int rows) implements ProductKernel {
 
     @Override
     public String name() {

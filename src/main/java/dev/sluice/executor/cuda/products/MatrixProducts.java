@@ -181,7 +181,7 @@ public final class MatrixProducts {
     }
 
     /** Our own kernels for such operands and results. */
-    public List<TileProduct> own(ElementFormat format, Epilogue epilogue) {
+    List<TileProduct> own(ElementFormat format, Epilogue epilogue) {
         return kernels.getOrDefault(format, Map.of()).getOrDefault(epilogue, List.of());
     }
 

@@ -4,7 +4,7 @@ package dev.sluice.executor.cuda.products;
  * One way to compute C[M, N] = A[M, K] * W[N, K]^T. All that a device has for operands and results of the same formats give a
  * row of A the same bits, so which of them is taken is a question of speed alone.
  */
-public interface ProductKernel {
+interface ProductKernel {
 
     /** For the log. */
     String name();

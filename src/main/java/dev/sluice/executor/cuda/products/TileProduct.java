@@ -7,7 +7,7 @@ import dev.sluice.executor.cuda.kernels.LoadedTile;
 import dev.sluice.executor.cuda.kernels.ProductTile;
 
 /** A product by one of our own kernels. */
-public final class TileProduct implements ProductKernel {
+final class TileProduct implements ProductKernel {
 
     private static final int FEW_ROWS = 32; // up to which boxes of 8 rows are copied, so that little is copied in vain
     private static final int SMALL_BOX = 8;

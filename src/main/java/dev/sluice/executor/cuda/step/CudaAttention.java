@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * Launches attention over paged keys and values: paged_attention_decode.cu, paged_attention_prefill.cu and
  * paged_attention_prefill_wgmma.cu say what it is.
  */
-public final class CudaAttention {
+final class CudaAttention {
 
     /**
      * What all layers have in common.

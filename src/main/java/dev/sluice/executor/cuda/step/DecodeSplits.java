@@ -1,7 +1,7 @@
 package dev.sluice.executor.cuda.step;
 
 /** How decode attention is spread over the device: the host's side of {@code VisibleChunks} in {@code attention.cuh}. */
-public final class DecodeSplits {
+final class DecodeSplits {
 
     private static final int CHUNK_KEYS = 256;
     private static final int WARPS = 4; // of a block
