@@ -72,6 +72,7 @@ class WebConfiguration {
                 api.maxChoices(),
                 api.maxPrompts(),
                 api.maxSequencesPerCall(),
+                AnswerMemory.of(properties).perCall(),
                 properties.admission().queueTimeout(),
                 properties.admission().requestTimeout(),
                 api.heartbeatAfter());

@@ -18,7 +18,8 @@ class EventSinkTest {
 
     private final VirtualClock clock = new VirtualClock();
     private int gone;
-    private final EventSink sink = new EventSink(clock, Duration.ofSeconds(30), () -> gone++);
+    private boolean room = true;
+    private final EventSink sink = new EventSink(clock, Duration.ofSeconds(30), () -> room, () -> gone++);
 
     @Test
     void aReaderThatKeepsUpIsNeverGivenUp() {
