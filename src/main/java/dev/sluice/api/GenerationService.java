@@ -14,6 +14,7 @@ import dev.sluice.text.Tokenizer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
@@ -125,10 +126,12 @@ final class GenerationService {
             GenerationCall call, String id, Duration timeout, CallLife life, Permit permit, AnswerRoom room) {
         int sequences = call.sequences();
         long unread = AnswerSize.UNREAD * call.size().event();
+        // Only a stream has a reader who may fall behind; a whole answer is counted as it grows.
+        BooleanSupplier moreRoom = () -> !call.stream() || room.growUnread(unread);
         List<Flux<Indexed>> sources = new ArrayList<>();
         int submitted = 0;
         for (; submitted < sequences; submitted++) {
-            EventSink sink = new EventSink(clock, limits.writeTimeout(), () -> room.growUnread(unread), life::abandon);
+            EventSink sink = new EventSink(clock, limits.writeTimeout(), moreRoom, life::abandon);
             int index = submitted;
             if (!scheduler.submit(request(call, id, index, timeout), sink)) {
                 break;

@@ -45,6 +45,25 @@ class AdmissionControlTest {
     }
 
     @Test
+    void theMemoryOfAnswersIsBoundedAndGivenBackOnce() {
+        Permit first = (Permit) door.tryAdmit(1, 1, 400);
+        assertThat(door.tryAdmit(1, 1, 601))
+                .isInstanceOfSatisfying(
+                        Rejected.class, r -> assertThat(r.reason()).isEqualTo(Reason.ANSWERS_TOO_LARGE));
+        assertThat(door.tryAdmit(1, 1, Long.MAX_VALUE)).isInstanceOf(Rejected.class);
+        assertThat(first.takeSpareMemory(101)).isFalse(); // of that, half has to stay free
+        assertThat(first.takeSpareMemory(100)).isTrue();
+        assertThat(first.takeMemory(501)).isFalse();
+        assertThat(first.takeMemory(500)).isTrue();
+        assertThat(door.answerBytes()).isEqualTo(1000);
+        first.close();
+        first.close();
+        assertThat(first.takeMemory(1)).isFalse();
+        assertThat(door.answerBytes()).isZero();
+        assertThat(door.sequences()).isZero();
+    }
+
+    @Test
     void whoDrainsLetsNobodyIn() {
         Permit inside = (Permit) door.tryAdmit(1, 1, 4);
         door.startDraining();

@@ -49,6 +49,20 @@ class EventSinkTest {
     }
 
     @Test
+    void oneForWhoseEventsThereIsNoMoreRoomHasNoGrace() {
+        for (int i = 0; i < 512; i++) {
+            assertThat(sink.offer(TOKEN)).isTrue();
+        }
+        room = false;
+        assertThat(sink.offer(TOKEN)).isFalse();
+        assertThat(gone).isEqualTo(1);
+        for (int i = 0; i < 256; i++) {
+            sink.read();
+        }
+        assertThat(sink.offer(TOKEN)).isTrue(); // what it had before is enough
+    }
+
+    @Test
     void theEndIsTakenFromWhoeverStandsStillAndClosesTheStream() {
         for (int i = 0; i < 300; i++) {
             sink.offer(TOKEN);
