@@ -26,7 +26,11 @@ class DrainIT {
 
     @Test
     void whatRunsMayFinishInTimeTheRestEndsWithAnErrorAndNothingComesIn() throws Exception {
-        try (ServerProcess server = ServerProcess.ofJar(directory, "--sluice.shutdown.drain=6s")) {
+        try (ServerProcess server = ServerProcess.ofJar(
+                directory,
+                "--sluice.shutdown.drain=6s",
+                "--sluice.executor.type=simulator",
+                "--sluice.executor.simulator.step-time=20ms")) { // short answers take a second, long ones minutes
             server.awaitReady();
             List<CompletableFuture<HttpResponse<String>>> endless = new ArrayList<>();
             List<CompletableFuture<HttpResponse<String>>> shorts = new ArrayList<>();

@@ -22,6 +22,7 @@ class SickConnectorIT {
                         return bean instanceof KvConnector connector ? between.apply(connector) : bean;
                     }
                 }),
+                "--sluice.executor.type=simulator",
                 "--sluice.kv.blocks=14",
                 "--sluice.offload.host-memory=12MB",
                 "--sluice.offload.connector-failures-max=" + FAILURES_MAX);
