@@ -119,8 +119,8 @@ class WebConfiguration {
     }
 
     @Bean
-    Connections apiConnections(SluiceProperties properties, MeterRegistry registry) {
-        return Connections.ofApi(properties.api(), registry);
+    Connections apiConnections(OpenConnections all, SluiceProperties properties, MeterRegistry registry) {
+        return Connections.ofApi(all, properties.api(), registry);
     }
 
     @Bean
