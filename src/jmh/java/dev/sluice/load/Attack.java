@@ -28,7 +28,9 @@ public enum Attack {
     BIG_TEXT {
         @Override
         void strike(int port, Random random) throws IOException {
-            String text = (random.nextBoolean() ? "a" : "lorem ipsum ").repeat(7_000_000).substring(0, 7_000_000);
+            String text = (random.nextBoolean() ? "a" : "lorem ipsum ")
+                    .repeat(7_000_000)
+                    .substring(0, 7_000_000);
             String path = random.nextBoolean() ? "/tokenize" : "/v1/completions";
             exchange(port, post(path, JSON, "{\"prompt\":\"" + text + "\"}"));
         }
@@ -89,7 +91,8 @@ public enum Attack {
         @Override
         void strike(int port, Random random) throws IOException {
             String head = heads.get(random.nextInt(heads.size()));
-            String request = "POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + head + "\r\n{}zz\r\n";
+            String request =
+                    "POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + head + "\r\n{}zz\r\n";
             if (head.contains("100")) {
                 send(port, request).close(); // in the middle of its body
             } else {

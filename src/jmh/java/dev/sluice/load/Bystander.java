@@ -10,8 +10,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -92,7 +92,11 @@ public final class Bystander {
         }
         calls.forEach(CompletableFuture::join);
         return new Seen(
-                Map.copyOf(answers), calls.size(), latencies.percentile(0.5), latencies.percentile(0.99), strikes.get());
+                Map.copyOf(answers),
+                calls.size(),
+                latencies.percentile(0.5),
+                latencies.percentile(0.99),
+                strikes.get());
     }
 
     private static String choices(String body) {
@@ -116,7 +120,12 @@ public final class Bystander {
             boolean same = seen.answers().keySet().equals(alone.answers().keySet());
             System.out.printf(
                     "beside %d of %s: median %.1f ms, 99th percentile %.1f ms (%.1f times), tokens %s%n",
-                    seen.strikes(), attack, seen.p50(), seen.p99(), seen.p99() / alone.p99(), same ? "equal" : "DIFFER");
+                    seen.strikes(),
+                    attack,
+                    seen.p50(),
+                    seen.p99(),
+                    seen.p99() / alone.p99(),
+                    same ? "equal" : "DIFFER");
             if (!same) {
                 seen.answers().forEach((answer, count) -> System.out.println(count + " times " + shortened(answer)));
             }

@@ -53,9 +53,7 @@ record AnswerSize(int sequences, int logprobs, boolean stream, long echoChars, l
 
     /** How many tokens each sequence may have if the call does not say it; 0 if not even one. */
     int tokensMax() {
-        return stream
-                ? Integer.MAX_VALUE
-                : Math.clamp((max - echo()) / (sequences * token()), 0, Integer.MAX_VALUE);
+        return stream ? Integer.MAX_VALUE : Math.clamp((max - echo()) / (sequences * token()), 0, Integer.MAX_VALUE);
     }
 
     /**

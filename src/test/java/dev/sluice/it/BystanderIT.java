@@ -50,8 +50,7 @@ class BystanderIT {
     @EnumSource
     void itsAnswersDoNotDependOnOthers(Attack attack) throws Exception {
         Seen seen = bystander.beside(attack, TIME);
-        System.out.printf(
-                "beside %s: 99th percentile %.1f ms, alone %.1f ms%n", attack, seen.p99(), alone.p99());
+        System.out.printf("beside %s: 99th percentile %.1f ms, alone %.1f ms%n", attack, seen.p99(), alone.p99());
         assertThat(seen.strikes()).isPositive();
         assertThat(seen.answers()).containsOnlyKeys(alone.answers().keySet());
         assertThat(seen.p99()).isLessThan(MILLIS_MAX);

@@ -83,7 +83,9 @@ class QuietLogIT {
         kinds.put("400 choices", field("n", "1000000000000000000"));
         kinds.put("400 type", field("n", "\"1\""));
         kinds.put("400 context", post(KEY, BODY.replace(":2,", ":2147483647,")));
-        kinds.put("400 size", post(KEY, BODY.replace("\"max_tokens\":2", "\"n\":16,\"max_tokens\":8000,\"logprobs\":20")));
+        kinds.put(
+                "400 size",
+                post(KEY, BODY.replace("\"max_tokens\":2", "\"n\":16,\"max_tokens\":8000,\"logprobs\":20")));
         kinds.put("400 stop", field("stop", "\"\""));
         kinds.put("400 bias", field("logit_bias", "{\"-1\":1}"));
         kinds.put("400 temperature", field("temperature", "2.1"));

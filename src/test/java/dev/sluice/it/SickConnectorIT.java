@@ -35,7 +35,8 @@ class SickConnectorIT {
     }
 
     private static JsonNode connector(RunningServer server) {
-        String health = server.getAt(server.management + "/actuator/health/offload").body();
+        String health =
+                server.getAt(server.management + "/actuator/health/offload").body();
         JsonNode connector = RunningServer.json(health).findValue("connector");
         assertThat(connector).as(health).isNotNull();
         return connector;
@@ -43,8 +44,8 @@ class SickConnectorIT {
 
     @Test
     void oneThatKeepsFailingIsSwitchedOffWhichHealthShowsAndNobodyFeels() {
-        try (RunningServer server = serverWith(
-                connector -> new FlakyConnector(connector, "match"::equals, call -> false))) {
+        try (RunningServer server =
+                serverWith(connector -> new FlakyConnector(connector, "match"::equals, call -> false))) {
             assertThat(connector(server).at("/state").asString()).isEqualTo("on");
             for (int i = 0; i < FAILURES_MAX + 1; i++) {
                 complete(server, "number " + i);

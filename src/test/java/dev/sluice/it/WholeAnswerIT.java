@@ -70,10 +70,7 @@ class WholeAnswerIT {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock =
-                    """
+    @CsvSource(delimiter = '|', textBlock = """
             "n":16,"max_tokens":12000,"logprobs":true,"top_logprobs":20 | max_tokens            | (12000) times 16 choices times 21 (top_logprobs + 1) may be at most 16384 in an answer that is not streamed, but is 4032000
             "max_tokens":781,"logprobs":true,"top_logprobs":20          | max_tokens            | (781) times 1 choices times 21 (top_logprobs + 1) may be at most 16384 in an answer that is not streamed, but is 16401
             "max_completion_tokens":16385,"logprobs":true               | max_completion_tokens | (16385) times 1 choices times 1 (top_logprobs + 1) may be at most 16384 in an answer that is not streamed, but is 16385
