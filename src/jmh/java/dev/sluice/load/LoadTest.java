@@ -19,7 +19,8 @@ import java.util.concurrent.atomic.AtomicLong;
  *
  * <p>Arguments: {@code streams [count] [seconds]}: so many streams at a time, of two tokens a second each, of which one in a
  * hundred is not read, one is read at a byte a second, and one in a hundred hangs up every minute. {@code overload
- * [seconds]}: five times as many calls as the server has room for.
+ * [seconds]}: five times as many calls as the server has room for. {@code bystander [seconds]}: an ordinary client alone, and
+ * for as long beside each attack.
  */
 public final class LoadTest {
 
@@ -47,7 +48,9 @@ public final class LoadTest {
         boolean passed = switch (mode) {
             case "streams" -> streams(number(args, 1, 10_000), number(args, 2, 120));
             case "overload" -> overload(number(args, 1, 60));
-            default -> throw new IllegalArgumentException("the first argument is streams or overload, not " + mode);
+            case "bystander" -> bystander(number(args, 1, 20));
+            default ->
+                throw new IllegalArgumentException("the first argument is streams, overload or bystander, not " + mode);
         };
         System.out.println(passed ? "passed" : "FAILED");
         System.exit(passed ? 0 : 1);
@@ -201,6 +204,13 @@ public final class LoadTest {
         }
         System.out.println("NOT idle: " + left);
         return false;
+    }
+
+    private static boolean bystander(int seconds) throws Exception {
+        try (LoadServer server = new LoadServer(List.of())) {
+            server.awaitReady();
+            return Bystander.compare(server.port, seconds) & server.isAlive();
+        }
     }
 
     private static boolean overload(int seconds) throws Exception {

@@ -9,8 +9,8 @@ import java.util.EnumMap;
 import java.util.Map;
 
 /**
- * Decides at once whether a request may wait inside. Bounds the sequences inside and the prompt tokens that wait with
- * them; both bounds are exact, however many threads ask. A single call larger than the token bound is let in when nothing
+ * Decides at once whether a request may wait inside. Bounds the sequences inside, the prompt tokens that wait with them, and
+ * the memory of their answers; all bounds are exact, however many threads ask. A single call larger than the token bound is let in when nothing
  * else waits, since it could never come in otherwise.
  */
 public final class AdmissionControl {
@@ -26,6 +26,7 @@ public final class AdmissionControl {
     private long released;
     private int sequences;
     private long waitingTokens;
+    private long answerBytes;
     private boolean draining;
 
     public AdmissionControl(AdmissionSettings settings, Clock clock) {
@@ -41,8 +42,9 @@ public final class AdmissionControl {
      *
      * @param count sequences the call will submit, at least 1
      * @param promptTokens sum over those sequences
+     * @param memory bytes that its answer will take
      */
-    public synchronized Decision tryAdmit(int count, int promptTokens) {
+    public synchronized Decision tryAdmit(int count, long promptTokens, long memory) {
         if (draining) {
             return rejected(Reason.DRAINING);
         }
@@ -52,9 +54,13 @@ public final class AdmissionControl {
         if (waitingTokens > 0 && waitingTokens + promptTokens > settings.waitingTokensMax()) {
             return rejected(Reason.TOO_MANY_TOKENS);
         }
+        if (memory > settings.answerBytesMax() - answerBytes) {
+            return rejected(Reason.ANSWERS_TOO_LARGE);
+        }
         sequences += count;
         waitingTokens += promptTokens;
-        return new Ticket(count, promptTokens);
+        answerBytes += memory;
+        return new Ticket(count, promptTokens, memory);
     }
 
     /** From now on everything is refused; what is inside goes on. */
@@ -74,6 +80,16 @@ public final class AdmissionControl {
     /** Prompt tokens of sequences inside that have no first token yet. */
     public synchronized long waitingTokens() {
         return waitingTokens;
+    }
+
+    /** Bytes taken for the answers of those inside. */
+    public synchronized long answerBytes() {
+        return answerBytes;
+    }
+
+    /** Bytes that there are for answers. */
+    public long answerBytesMax() {
+        return settings.answerBytesMax();
     }
 
     /** Refusals so far. */
@@ -100,12 +116,35 @@ public final class AdmissionControl {
 
     private final class Ticket implements Permit {
         private final int count;
-        private int tokens;
+        private long tokens;
+        private long memory;
         private boolean closed;
 
-        Ticket(int count, int tokens) {
+        Ticket(int count, long tokens, long memory) {
             this.count = count;
             this.tokens = tokens;
+            this.memory = memory;
+        }
+
+        @Override
+        public boolean takeMemory(long bytes) {
+            return take(bytes, settings.answerBytesMax());
+        }
+
+        @Override
+        public boolean takeSpareMemory(long bytes) {
+            return take(bytes, settings.answerBytesMax() / 2);
+        }
+
+        private boolean take(long bytes, long limit) {
+            synchronized (AdmissionControl.this) {
+                if (closed || bytes > limit - answerBytes) {
+                    return false;
+                }
+                answerBytes += bytes;
+                memory += bytes;
+                return true;
+            }
         }
 
         @Override
@@ -124,6 +163,7 @@ public final class AdmissionControl {
                     sequences -= count;
                     waitingTokens -= tokens;
                     tokens = 0;
+                    answerBytes -= memory;
                     releases[(int) (released++ % RATE_WINDOW)] = clock.monotonicNanos();
                 }
             }

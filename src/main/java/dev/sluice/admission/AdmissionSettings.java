@@ -5,8 +5,9 @@ package dev.sluice.admission;
  *
  * @param sequencesMax sequences running or waiting
  * @param waitingTokensMax prompt tokens of sequences that have no first token yet
+ * @param answerBytesMax memory of the answers of those inside
  */
-public record AdmissionSettings(int sequencesMax, long waitingTokensMax) {
+public record AdmissionSettings(int sequencesMax, long waitingTokensMax, long answerBytesMax) {
 
     /** @throws IllegalArgumentException naming the bound that admits nothing */
     public AdmissionSettings {
@@ -15,6 +16,9 @@ public record AdmissionSettings(int sequencesMax, long waitingTokensMax) {
         }
         if (waitingTokensMax < 1) {
             throw new IllegalArgumentException("waiting tokens must be at least 1, was " + waitingTokensMax);
+        }
+        if (answerBytesMax < 1) {
+            throw new IllegalArgumentException("bytes of answers must be at least 1, was " + answerBytesMax);
         }
     }
 }

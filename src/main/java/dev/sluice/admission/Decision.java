@@ -11,6 +11,12 @@ public sealed interface Decision {
         /** The first token is out: the prompt no longer counts as waiting. */
         void prefilled();
 
+        /** Takes more memory for the answer, which {@link #close} gives back too; false, and nothing, if it is not free. */
+        boolean takeMemory(long bytes);
+
+        /** The same for what can be done without: only as long as half of all the memory is free. */
+        boolean takeSpareMemory(long bytes);
+
         @Override
         void close();
     }
@@ -22,6 +28,7 @@ public sealed interface Decision {
     enum Reason {
         QUEUE_FULL,
         TOO_MANY_TOKENS,
+        ANSWERS_TOO_LARGE,
         DRAINING
     }
 }

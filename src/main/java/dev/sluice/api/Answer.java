@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
+import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +21,7 @@ final class Answer {
     private final GenerationCall call;
     private final AnswerFormat format;
     private final IntConsumer onStopString;
+    private final LongConsumer onGrown;
     private final Consumer<Usage> onUsage;
     private final Choice[] choices;
     private final List<Object> heldBack = new ArrayList<>();
@@ -43,6 +45,7 @@ final class Answer {
 
     /**
      * @param onStopString told the index of a sequence whose text has matched a stop string
+     * @param onGrown told by how many bytes an answer that is not streamed has grown; may throw
      * @param onUsage told the counts once all choices are finished
      */
     Answer(
@@ -50,10 +53,12 @@ final class Answer {
             AnswerFormat format,
             Tokenizer tokenizer,
             IntConsumer onStopString,
+            LongConsumer onGrown,
             Consumer<Usage> onUsage) {
         this.call = call;
         this.format = format;
         this.onStopString = onStopString;
+        this.onGrown = onGrown;
         this.onUsage = onUsage;
         choices = new Choice[call.sequences()];
         for (int i = 0; i < choices.length; i++) {
@@ -133,6 +138,7 @@ final class Answer {
         if (call.stream()) {
             parts.add(format.delta(index, piece, continuousUsage()));
         } else {
+            onGrown.accept(AnswerSize.of(piece));
             choices[index].whole.append(piece.text());
             choices[index].scored.addAll(piece.scored());
         }

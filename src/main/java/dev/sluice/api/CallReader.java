@@ -50,8 +50,10 @@ final class CallReader {
         List<String> stops = SamplingReader.stops(fields);
         StreamOptions stream = StreamOptions.read(fields);
         int[] prompt = chatPrompt(fields);
-        sampling.lengths(fields, builder, prompt.length, limit == null ? null : limit.intValue(), "messages");
-        return call(true, name, List.of(prompt), builder, choices, stops, List.of(), logprobs, stream, fields);
+        Integer most = limit == null ? null : limit.intValue();
+        AnswerSize size = new AnswerSize(choices, logprobs ? top : -1, stream.stream(), 0, limits.answerBytes());
+        sampling.lengths(fields, builder, prompt.length, most, "messages", size);
+        return call(true, name, List.of(prompt), builder, choices, stops, List.of(), stream, size, most, fields);
     }
 
     /** Renders and encodes the conversation of a chat or tokenize call. */
@@ -92,10 +94,12 @@ final class CallReader {
         int choices = choices(fields, prompts.size());
         int longest = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
         Long limit = fields.integer("max_tokens", 1, Integer.MAX_VALUE);
-        int otherwise = Math.max(1, Math.min(COMPLETION_TOKENS, model.contextLength() - longest));
-        sampling.lengths(
-                fields, builder, longest, limit == null ? Integer.valueOf(otherwise) : limit.intValue(), "prompt");
-        return call(false, name, prompts, builder, choices, stops, echoes, top >= 0, stream, fields);
+        long echoed = (long) choices * echoes.stream().mapToLong(String::length).sum();
+        AnswerSize size = new AnswerSize(prompts.size() * choices, top, stream.stream(), echoed, limits.answerBytes());
+        int otherwise = Math.clamp(Math.min(size.tokensMax(), model.contextLength() - longest), 1, COMPLETION_TOKENS);
+        Integer most = limit == null ? Integer.valueOf(otherwise) : limit.intValue();
+        sampling.lengths(fields, builder, longest, most, "prompt", size);
+        return call(false, name, prompts, builder, choices, stops, echoes, stream, size, most, fields);
     }
 
     private GenerationCall call(
@@ -106,9 +110,11 @@ final class CallReader {
             int choices,
             List<String> stops,
             List<String> echoes,
-            boolean logprobs,
             StreamOptions stream,
+            AnswerSize size,
+            @Nullable Integer limit,
             Fields fields) {
+        SamplingParams sampled = builder.build();
         String salt = fields.text("cache_salt", RequestLimits.NAME_BYTES);
         if (salt != null && salt.isEmpty()) {
             throw ApiError.invalidValue("cache_salt", "must not be empty").asException();
@@ -118,19 +124,21 @@ final class CallReader {
                 chat,
                 name,
                 prompts,
-                builder.build(),
+                sampled,
                 choices,
                 stops,
                 fields.flag("include_stop_str_in_output", false),
                 fields.flag("skip_special_tokens", true),
                 echoes,
-                logprobs,
+                size.logprobs() >= 0,
                 stream.stream(),
                 stream.includeUsage(),
                 stream.continuousUsage(),
                 fields.integer("priority", 0, Integer.MIN_VALUE, Integer.MAX_VALUE),
                 salt,
-                maxOffloadTokens(fields));
+                maxOffloadTokens(fields),
+                size,
+                size.atAdmission(sampled.maxTokens(), limit));
     }
 
     /** As vLLM, which ignores what is no count of tokens. */

@@ -22,6 +22,8 @@ final class ChoiceText {
         }
     }
 
+    private static final int SCORED_MAX = 4; // that wait for their text: a character has at most so many bytes
+
     private final IncrementalDecoder decoder;
     private final StopMatcher stops;
     private List<Scored> scored = new ArrayList<>();
@@ -53,7 +55,8 @@ final class ChoiceText {
             scored.add(new Scored(token.id(), logprobs));
         }
         String text = stops.accept(decoder.accept(token.id()));
-        return text.isEmpty() && matched() == null ? new Piece("", List.of()) : take(text);
+        boolean nothing = text.isEmpty() && matched() == null && scored.size() < SCORED_MAX;
+        return nothing ? new Piece("", List.of()) : take(text);
     }
 
     /** What was held back, at the end. */

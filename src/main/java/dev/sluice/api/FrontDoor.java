@@ -27,6 +27,8 @@ public final class FrontDoor {
     private static final MediaType EVENT_STREAM = MediaType.parseMediaType("text/event-stream;charset=utf-8");
     private static final String TIMEOUT_HEADER = "X-Request-Timeout-Ms";
 
+    private static final int FRAMES = 4; // made before they are asked for: what nobody reads should stay small
+
     private record Open(CallReader reader, GenerationService service, TokenizerCalls tokenizer, ServedModel model) {}
 
     private final RequestLimits limits;
@@ -177,12 +179,15 @@ public final class FrontDoor {
         if (after.isZero()) {
             return frames;
         }
-        return frames.publish(shared -> Flux.merge(
-                shared,
-                Flux.interval(after)
-                        .onBackpressureDrop()
-                        .map(tick -> SseEncoder.KEEP_ALIVE)
-                        .takeUntilOther(shared.onErrorComplete())));
+        return frames.publish(
+                shared -> Flux.merge(
+                        FRAMES,
+                        shared,
+                        Flux.interval(after)
+                                .onBackpressureDrop()
+                                .map(tick -> SseEncoder.KEEP_ALIVE)
+                                .takeUntilOther(shared.onErrorComplete())),
+                FRAMES);
     }
 
     /** Bytes of a known type, as a body. */

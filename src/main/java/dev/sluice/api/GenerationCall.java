@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param choices answers per prompt
  * @param stop strings that end an answer
  * @param echoes texts to put before the answers, one a prompt, or empty
+ * @param size of the answer
+ * @param answerBytes to take for it at admission
  * @param logprobs true if the answer carries log-probabilities
  */
 record GenerationCall(
@@ -31,7 +33,9 @@ record GenerationCall(
         boolean continuousUsage,
         int priority,
         @Nullable String cacheSalt,
-        int maxOffloadTokens) {
+        int maxOffloadTokens,
+        AnswerSize size,
+        long answerBytes) {
 
     int sequences() {
         return prompts.size() * choices;

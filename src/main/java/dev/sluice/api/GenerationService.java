@@ -2,6 +2,7 @@ package dev.sluice.api;
 
 import dev.sluice.admission.AdmissionControl;
 import dev.sluice.admission.Decision;
+import dev.sluice.admission.Decision.Permit;
 import dev.sluice.api.wire.Usage;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.GenerationRequest;
@@ -13,6 +14,7 @@ import dev.sluice.text.Tokenizer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
@@ -62,8 +64,10 @@ final class GenerationService {
      */
     Flux<Object> stream(GenerationCall call, String id, Duration timeout, CallLife life, Consumer<Usage> onUsage) {
         return Flux.defer(() -> {
-            Answer answer = answer(call, id, onUsage);
-            return events(call, id, timeout, life).concatMapIterable(indexed -> {
+            Permit permit = admit(call, life);
+            AnswerRoom room = room(call, permit);
+            Answer answer = answer(call, id, room, onUsage);
+            return events(call, id, timeout, life, permit, room).concatMapIterable(indexed -> {
                 indexed.sink().read();
                 return answer.accept(indexed.index(), indexed.event());
             });
@@ -73,8 +77,10 @@ final class GenerationService {
     /** A whole answer. */
     Mono<Object> whole(GenerationCall call, String id, Duration timeout, CallLife life, Consumer<Usage> onUsage) {
         return Mono.defer(() -> {
-            Answer answer = answer(call, id, onUsage);
-            return events(call, id, timeout, life)
+            Permit permit = admit(call, life);
+            AnswerRoom room = room(call, permit);
+            Answer answer = answer(call, id, room, onUsage);
+            return events(call, id, timeout, life, permit, room)
                     .doOnNext(indexed -> {
                         indexed.sink().read();
                         answer.accept(indexed.index(), indexed.event());
@@ -83,31 +89,49 @@ final class GenerationService {
         });
     }
 
-    private Answer answer(GenerationCall call, String id, Consumer<Usage> onUsage) {
+    private Permit admit(GenerationCall call, CallLife life) {
+        long promptTokens = (long) call.promptTokens() * call.choices();
+        Decision decision = admission.tryAdmit(call.sequences(), promptTokens, call.answerBytes());
+        if (decision instanceof Decision.Rejected rejected) {
+            throw refusal(rejected).asException();
+        }
+        Permit permit = (Permit) decision;
+        life.holds(permit::close);
+        return permit;
+    }
+
+    private AnswerRoom room(GenerationCall call, Permit permit) {
+        return new AnswerRoom(permit, call.answerBytes(), limits.answerBytes());
+    }
+
+    private Answer answer(GenerationCall call, String id, AnswerRoom room, Consumer<Usage> onUsage) {
         long created = clock.wallMillis() / 1000;
         AnswerFormat format = call.chat()
                 ? new ChatFormat(id, created, call, model.fingerprint(), scores)
                 : new CompletionFormat(id, created, call, model.fingerprint(), scores);
         return new Answer(
-                call, format, tokenizer, index -> scheduler.cancel(sequenceId(id, index), FinishReason.STOP), onUsage);
+                call,
+                format,
+                tokenizer,
+                index -> scheduler.cancel(sequenceId(id, index), FinishReason.STOP),
+                room::grow,
+                onUsage);
     }
 
     private static String sequenceId(String id, int index) {
         return id + "-" + index;
     }
 
-    private Flux<Indexed> events(GenerationCall call, String id, Duration timeout, CallLife life) {
+    private Flux<Indexed> events(
+            GenerationCall call, String id, Duration timeout, CallLife life, Permit permit, AnswerRoom room) {
         int sequences = call.sequences();
-        Decision decision = admission.tryAdmit(sequences, call.promptTokens() * call.choices());
-        if (decision instanceof Decision.Rejected rejected) {
-            return Flux.error(refusal(rejected).asException());
-        }
-        Decision.Permit permit = (Decision.Permit) decision;
-        life.holds(permit::close);
+        long unread = AnswerSize.UNREAD * call.size().event();
+        // Only a stream has a reader who may fall behind; a whole answer is counted as it grows.
+        BooleanSupplier moreRoom = () -> !call.stream() || room.growUnread(unread);
         List<Flux<Indexed>> sources = new ArrayList<>();
         int submitted = 0;
         for (; submitted < sequences; submitted++) {
-            EventSink sink = new EventSink(clock, limits.writeTimeout(), life::abandon);
+            EventSink sink = new EventSink(clock, limits.writeTimeout(), moreRoom, life::abandon);
             int index = submitted;
             if (!scheduler.submit(request(call, id, index, timeout), sink)) {
                 break;
@@ -180,6 +204,10 @@ final class GenerationService {
                 ApiError.tooMany("too many requests are waiting; try again later", rejected.retryAfter());
             case TOO_MANY_TOKENS ->
                 ApiError.tooMany("too many prompt tokens are waiting; try again later", rejected.retryAfter());
+            case ANSWERS_TOO_LARGE ->
+                ApiError.tooMany(
+                        "the answers in progress take all the memory that there is for them; try again later",
+                        rejected.retryAfter());
             case DRAINING -> ApiError.unavailable("draining", "the server is shutting down", rejected.retryAfter());
         };
     }

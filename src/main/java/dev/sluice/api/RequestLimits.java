@@ -11,6 +11,7 @@ import java.time.Duration;
  * @param choices largest {@code n}
  * @param prompts most prompts in one completions call
  * @param sequences most sequences (prompts times {@code n}) in one call
+ * @param answerBytes memory that one answer may take
  * @param queueTimeout longest wait for the first step
  * @param requestTimeout longest life of a request
  * @param heartbeatAfter silence after which a stream gets a comment; zero is never
@@ -22,6 +23,7 @@ public record RequestLimits(
         int choices,
         int prompts,
         int sequences,
+        long answerBytes,
         Duration queueTimeout,
         Duration requestTimeout,
         Duration heartbeatAfter) {

@@ -100,13 +100,21 @@ final class SamplingReader {
         return toArray(ids);
     }
 
-    /** Sets the lengths: at least {@code min_tokens}, at most {@code limit}, all within the context. */
+    /**
+     * Sets the lengths: at least {@code min_tokens}, at most {@code limit}, all within the context and the size that the
+     * answer may have.
+     */
     void lengths(
-            Fields fields, SamplingParams.Builder builder, int longestPrompt, @Nullable Integer limit, String param) {
+            Fields fields,
+            SamplingParams.Builder builder,
+            int longestPrompt,
+            @Nullable Integer limit,
+            String param,
+            AnswerSize size) {
         int room = model.contextLength() - longestPrompt;
+        boolean alias = param.equals("messages") && fields.has("max_completion_tokens");
+        String limitName = alias ? "max_completion_tokens" : "max_tokens";
         if (room < 1 || (limit != null && limit > room)) {
-            boolean alias = param.equals("messages") && fields.has("max_completion_tokens");
-            String limitName = alias ? "max_completion_tokens" : "max_tokens";
             String asked = limit == null ? "" : ", and " + limit + " of output are asked for";
             throw ApiError.invalid(
                             limit == null || room < 1 ? param : limitName,
@@ -115,7 +123,8 @@ final class SamplingReader {
                                     + " tokens; the prompt has " + longestPrompt + asked + ".")
                     .asException();
         }
-        int max = limit == null ? room : limit;
+        int max = limit == null ? Math.clamp(size.tokensMax(), 1, room) : limit;
+        size.check(max, limitName, param.equals("messages") ? "top_logprobs" : "logprobs");
         builder.maxTokens(max);
         builder.minTokens(fields.integer("min_tokens", 0, 0, max));
     }

@@ -17,6 +17,10 @@ final class AdmissionMeters {
                 .register(registry);
         Gauge.builder("sluice_waiting_prompt_tokens", door, AdmissionControl::waitingTokens)
                 .register(registry);
+        Gauge.builder("sluice_answer_memory_bytes", door, AdmissionControl::answerBytes)
+                .register(registry);
+        Gauge.builder("sluice_answer_memory_max_bytes", door, AdmissionControl::answerBytesMax)
+                .register(registry);
         for (Reason reason : Reason.values()) {
             FunctionCounter.builder("sluice_requests_rejected", door, d -> (double) d.rejections(reason))
                     .tag("reason", reason.name().toLowerCase(Locale.ROOT))

@@ -8,7 +8,10 @@ import dev.sluice.scheduler.RequestTimeline;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Passes everything on to the recorder and writes one line for each ended request: numbers, never content. */
+/**
+ * Passes everything on to the recorder and writes one line for each ended sequence: numbers, never content. At the level DEBUG,
+ * since clients decide how many of them there are.
+ */
 record CompletionLog(LifecycleListener next) implements LifecycleListener {
 
     private static final Logger LOG = LoggerFactory.getLogger(CompletionLog.class);
@@ -42,13 +45,16 @@ record CompletionLog(LifecycleListener next) implements LifecycleListener {
     @Override
     public void onFinished(RequestTimeline request, FinishReason reason) {
         next.onFinished(request, reason);
+        if (!LOG.isDebugEnabled()) {
+            return;
+        }
         PrefillRecord prefill = request.prefill();
         if (prefill == null) {
-            LOG.info("{} ended before its first token: {}", request.request().id(), reason.label());
+            LOG.debug("{} ended before its first token: {}", request.request().id(), reason.label());
             return;
         }
         long arrival = request.request().arrivalNanos();
-        LOG.info(
+        LOG.debug(
                 "{} prompt={} local={} external={} output={} preempted={} queue={}ms ttft={}ms total={}ms {}",
                 request.request().id(),
                 prefill.promptTokens(),

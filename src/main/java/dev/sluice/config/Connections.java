@@ -23,12 +23,15 @@ final class Connections implements WebServerFactoryCustomizer<NettyReactiveWebSe
     private static final int MANAGEMENT_MAX = 256;
     private static final int[] REFUSALS = {400, 414, 417, 431, 501, 503, 505};
 
+    private final OpenConnections all;
     private final SluiceProperties.Api settings;
     private final int max;
     private final AtomicInteger open = new AtomicInteger();
     private final Map<Integer, Counter> refusals = new TreeMap<>();
 
-    private Connections(SluiceProperties.Api settings, String port, int max, MeterRegistry registry) {
+    private Connections(
+            OpenConnections all, SluiceProperties.Api settings, String port, int max, MeterRegistry registry) {
+        this.all = all;
         this.settings = settings;
         this.max = max;
         Gauge.builder("sluice_http_connections", open, AtomicInteger::get)
@@ -48,19 +51,19 @@ final class Connections implements WebServerFactoryCustomizer<NettyReactiveWebSe
     }
 
     /** Those of the API: as set, or three quarters of the descriptors that are free now. */
-    static Connections ofApi(SluiceProperties.Api settings, MeterRegistry registry) {
+    static Connections ofApi(OpenConnections all, SluiceProperties.Api settings, MeterRegistry registry) {
         long free = freeDescriptors();
         int asked = settings.maxConnections();
         if (asked > free) {
             throw new IllegalSettingException("sluice.api.max-connections is " + asked + ", but only " + free
                     + " more files and connections may be open in this process (ulimit -n)");
         }
-        return new Connections(settings, "api", asked > 0 ? asked : apiMax(free), registry);
+        return new Connections(all, settings, "api", asked > 0 ? asked : apiMax(free), registry);
     }
 
     /** Those of the management port: an eighth of the free descriptors. */
-    static Connections ofManagement(SluiceProperties.Api settings, MeterRegistry registry) {
-        return new Connections(settings, "management", managementMax(freeDescriptors()), registry);
+    static Connections ofManagement(OpenConnections all, SluiceProperties.Api settings, MeterRegistry registry) {
+        return new Connections(all, settings, "management", managementMax(freeDescriptors()), registry);
     }
 
     static int apiMax(long free) {
@@ -94,6 +97,7 @@ final class Connections implements WebServerFactoryCustomizer<NettyReactiveWebSe
         } else {
             HttpGuard.install(channel, this::count);
         }
+        all.add(channel);
         SlowHeadGuard.install(channel, settings.readTimeout());
     }
 

@@ -144,6 +144,10 @@ class EngineConfiguration {
                 ? admission.maxQueuedTokens()
                 : 4L * layout.usableBlocks() * layout.blockSize();
         return new AdmissionControl(
-                new AdmissionSettings(settings.maxSequences() + admission.maxQueuedRequests(), tokens), clock);
+                new AdmissionSettings(
+                        settings.maxSequences() + admission.maxQueuedRequests(),
+                        tokens,
+                        AnswerMemory.of(properties).total()),
+                clock);
     }
 }

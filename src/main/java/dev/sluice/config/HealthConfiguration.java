@@ -3,6 +3,7 @@ package dev.sluice.config;
 import dev.sluice.api.EngineStatus.Stage;
 import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.KvConnector;
+import dev.sluice.offload.NoKvConnector;
 import dev.sluice.offload.OffloadSnapshot;
 import dev.sluice.scheduler.ContinuousBatchingScheduler;
 import dev.sluice.scheduler.SchedulerSnapshot;
@@ -37,15 +38,18 @@ class HealthConfiguration {
             ObjectProvider<TierGuards> guards,
             ObjectProvider<ContinuousBatchingScheduler> scheduler) {
         return () -> {
-            if (state.stage() != Stage.READY || !(connector.getObject() instanceof HostMemoryConnector host)) {
+            if (state.stage() != Stage.READY || connector.getObject() instanceof NoKvConnector) {
                 return Health.up().build();
             }
-            OffloadSnapshot tiers = host.snapshot();
             SchedulerSnapshot engine = scheduler.getObject().snapshot();
             Health.Builder health = Health.up();
             health.withDetail(
                     "connector",
                     Map.of("state", engine.connectorOff() ? "off" : "on", "failures", engine.connectorFailures()));
+            if (!(connector.getObject() instanceof HostMemoryConnector memory)) {
+                return health.build();
+            }
+            OffloadSnapshot tiers = memory.snapshot();
             health.withDetail(
                     "host", detail(guards.getObject().host(), tiers.hostCapacityBytes(), tiers.hostUsedBytes()));
             if (tiers.storageCapacityBytes() > 0) {

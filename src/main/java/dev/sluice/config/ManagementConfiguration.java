@@ -31,8 +31,8 @@ class ManagementConfiguration {
     }
 
     @Bean
-    Connections managementConnections(SluiceProperties properties, MeterRegistry registry) {
-        return Connections.ofManagement(properties.api(), registry);
+    Connections managementConnections(OpenConnections all, SluiceProperties properties, MeterRegistry registry) {
+        return Connections.ofManagement(all, properties.api(), registry);
     }
 
     @Bean

@@ -8,14 +8,12 @@ import io.netty.channel.group.ChannelGroupFuture;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.util.concurrent.GlobalEventExecutor;
 import java.time.Duration;
-import org.springframework.boot.reactor.netty.NettyReactiveWebServerFactory;
-import org.springframework.boot.web.server.WebServerFactoryCustomizer;
 
 /**
  * The connections of both ports: each loses its client when that takes nothing any more, and all of them can be closed, so
  * that nobody outside decides how long the end takes.
  */
-final class OpenConnections implements WebServerFactoryCustomizer<NettyReactiveWebServerFactory> {
+final class OpenConnections {
 
     private final ChannelGroup open = new DefaultChannelGroup(GlobalEventExecutor.INSTANCE, true);
     private final Duration writeTimeout;
@@ -29,19 +27,9 @@ final class OpenConnections implements WebServerFactoryCustomizer<NettyReactiveW
                 .register(registry);
     }
 
-    @Override
-    public void customize(NettyReactiveWebServerFactory server) {
-        server.addServerCustomizers(http -> http.doOnChannelInit((observer, channel, address) -> guard(channel)));
-    }
-
-    private void guard(Channel channel) {
+    void add(Channel channel) {
         open.add(channel); // and closed at once after closeAll
         channel.pipeline().addFirst("sluice.readers", new StalledReaderGuard(writeTimeout, stalled::increment));
-    }
-
-    /** How many there are. */
-    int count() {
-        return open.size();
     }
 
     /** Closes all of them, and from now on every one that still comes. */

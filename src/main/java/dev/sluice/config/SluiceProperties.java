@@ -163,6 +163,7 @@ public record SluiceProperties(
     public record Admission(
             @DefaultValue("1024") @Min(1) int maxQueuedRequests,
             @DefaultValue("0") @Min(0) long maxQueuedTokens,
+            @DefaultValue("0B") DataSize maxAnswerMemory,
             @DefaultValue("60s") @DurationMin(nanos = 1) Duration queueTimeout,
             @DefaultValue("15m") @DurationMin(nanos = 1) Duration requestTimeout) {}
 
@@ -178,6 +179,7 @@ public record SluiceProperties(
             @DefaultValue("16") @Min(1) @Max(128) int maxChoices,
             @DefaultValue("64") @Min(1) @Max(1024) int maxPrompts,
             @DefaultValue("128") @Min(1) @Max(4096) int maxSequencesPerCall,
+            @DefaultValue("0B") DataSize maxAnswerMemory,
             @DefaultValue("15s") @DurationMin Duration heartbeatAfter) {}
 
     /** The threads that read prompts and write answers. */

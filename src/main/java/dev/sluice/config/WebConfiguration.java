@@ -72,6 +72,7 @@ class WebConfiguration {
                 api.maxChoices(),
                 api.maxPrompts(),
                 api.maxSequencesPerCall(),
+                AnswerMemory.of(properties).perCall(),
                 properties.admission().queueTimeout(),
                 properties.admission().requestTimeout(),
                 api.heartbeatAfter());
@@ -118,8 +119,8 @@ class WebConfiguration {
     }
 
     @Bean
-    Connections apiConnections(SluiceProperties properties, MeterRegistry registry) {
-        return Connections.ofApi(properties.api(), registry);
+    Connections apiConnections(OpenConnections all, SluiceProperties properties, MeterRegistry registry) {
+        return Connections.ofApi(all, properties.api(), registry);
     }
 
     @Bean

@@ -79,8 +79,9 @@ public final class HostMemoryConnector implements KvConnector {
         chunkTokens = geometry.chunkTokens();
         cache = ChunkCache.of(pages.count() / chunkBlocks, settings);
         jobs = new TransferJobs(layout.blockCount());
-        this.storage = new StorageTraffic(storage, storageGuard, cache, listener, clock);
-        results = new CopyResults(geometry, cache, jobs, this.storage, guard, listener, clock);
+        OffloadListener guarded = GuardedOffloadListener.of(listener, clock);
+        this.storage = new StorageTraffic(storage, storageGuard, cache, guarded, clock);
+        results = new CopyResults(geometry, cache, jobs, this.storage, guard, guarded, clock);
         snapshot = takeSnapshot();
     }
 

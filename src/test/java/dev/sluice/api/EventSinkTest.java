@@ -18,7 +18,8 @@ class EventSinkTest {
 
     private final VirtualClock clock = new VirtualClock();
     private int gone;
-    private final EventSink sink = new EventSink(clock, Duration.ofSeconds(30), () -> gone++);
+    private boolean room = true;
+    private final EventSink sink = new EventSink(clock, Duration.ofSeconds(30), () -> room, () -> gone++);
 
     @Test
     void aReaderThatKeepsUpIsNeverGivenUp() {
@@ -45,6 +46,20 @@ class EventSinkTest {
         assertThat(gone).isZero();
         assertThat(sink.offer(TOKEN)).isFalse();
         assertThat(gone).isEqualTo(1);
+    }
+
+    @Test
+    void oneForWhoseEventsThereIsNoMoreRoomHasNoGrace() {
+        for (int i = 0; i < 512; i++) {
+            assertThat(sink.offer(TOKEN)).isTrue();
+        }
+        room = false;
+        assertThat(sink.offer(TOKEN)).isFalse();
+        assertThat(gone).isEqualTo(1);
+        for (int i = 0; i < 256; i++) {
+            sink.read();
+        }
+        assertThat(sink.offer(TOKEN)).isTrue(); // what it had before is enough
     }
 
     @Test

@@ -49,6 +49,8 @@ class LoadFailureIT {
                 assertThat(error.at("/type").asString()).isEqualTo("server_error");
                 assertThat(error.at("/code").asString()).isEqualTo("internal_error");
                 assertThat(server.metric("vllm:request_success_total", "error")).isEqualTo(1);
+                assertThat(server.metric("sluice_kv_recomputed_tokens_total", ""))
+                        .isZero();
             }
             assertThat(server.post("/v1/completions", body("something else", true))
                             .body())

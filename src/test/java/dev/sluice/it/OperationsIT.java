@@ -26,7 +26,7 @@ class OperationsIT {
 
     @BeforeAll
     static void start() {
-        server = new RunningServer("--sluice.executor.type=simulator", "--logging.level.dev.sluice=info");
+        server = new RunningServer("--sluice.executor.type=simulator", "--logging.level.dev.sluice=debug");
     }
 
     @AfterAll

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -115,8 +116,17 @@ final class ServerProcess implements AutoCloseable {
         return metric("vllm:num_requests_running", "");
     }
 
+    /** The value of a metric without labels, or -1 if nobody answers. */
+    double gauge(String name) {
+        return value(line -> line.startsWith(name + " "));
+    }
+
     /** Sum of all series of a metric whose labels contain the given text, or -1 if nobody answers. */
     double metric(String name, String labels) {
+        return value(line -> line.startsWith(name + "{") && line.contains(labels));
+    }
+
+    private double value(Predicate<String> wanted) {
         try {
             String page = client.send(
                             HttpRequest.newBuilder(URI.create(base + "/metrics"))
@@ -124,7 +134,7 @@ final class ServerProcess implements AutoCloseable {
                             BodyHandlers.ofString())
                     .body();
             return page.lines()
-                    .filter(line -> line.startsWith(name + "{") && line.contains(labels))
+                    .filter(wanted)
                     .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' '))))
                     .sum();
         } catch (ConnectException e) {
@@ -144,6 +154,10 @@ final class ServerProcess implements AutoCloseable {
     /** As a power failure or the kernel would. */
     void kill() throws InterruptedException {
         process.destroyForcibly().waitFor();
+    }
+
+    boolean isAlive() {
+        return process.isAlive();
     }
 
     /** The exit code, if it comes in time. */

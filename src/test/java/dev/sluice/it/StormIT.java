@@ -96,6 +96,8 @@ class StormIT {
         server = new RunningServer(
                 "--sluice.executor.type=simulator",
                 "--sluice.admission.max-queued-requests=256",
+                "--sluice.admission.max-answer-memory=4GB", // so that connections and permits alone decide
+                "--sluice.api.max-answer-memory=100MB",
                 "--sluice.api.write-timeout=" + GRACE.toMillis() + "ms");
         log = LogLines.record();
         for (Way way : Way.values()) {

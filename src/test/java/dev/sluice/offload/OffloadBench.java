@@ -58,20 +58,30 @@ final class OffloadBench {
     /** What the connector says of its tiers: {@code "HOST load failed"}. */
     final List<String> told = new ArrayList<>();
 
+    /** While true, whoever is told so throws. */
+    boolean listenerFails;
+
     private final OffloadListener heard = new OffloadListener() {
         @Override
         public void onStored(Tier tier, long bytes, long nanos) {
-            told.add(tier + " stored " + bytes);
+            tell(tier + " stored " + bytes);
         }
 
         @Override
         public void onLoaded(Tier tier, long bytes, long nanos) {
-            told.add(tier + " loaded " + bytes);
+            tell(tier + " loaded " + bytes);
         }
 
         @Override
         public void onFailed(Tier tier, boolean load) {
-            told.add(tier + (load ? " load" : " store") + " failed");
+            tell(tier + (load ? " load" : " store") + " failed");
+        }
+
+        private void tell(String line) {
+            told.add(line);
+            if (listenerFails) {
+                throw new IllegalStateException("injected");
+            }
         }
     };
 

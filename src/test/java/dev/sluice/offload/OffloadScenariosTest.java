@@ -84,6 +84,26 @@ class OffloadScenariosTest {
         assertThat(bench.sinks.get("b").prefill()).isEqualTo(new PrefillRecord(13, 12, 0));
     }
 
+    @Test
+    void aListenerThatThrowsIsNoFailureOfTheTiers() {
+        OffloadBench bench = bench(4, 40, 3, true);
+        bench.listenerFails = true;
+        int[] prefix = bench.distinctPrompt(12);
+        for (int i = 0; i < 20; i++) {
+            bench.add("stored" + i, bench.distinctPrompt(12), 1);
+            bench.runToEnd();
+        }
+        bench.add("first", prefix, 1);
+        assertThat(bench.runToEnd()).containsExactly("store 0-2");
+        assertThat(bench.loop.resetPrefixCache(false, false)).isTrue();
+        bench.add("a", with(prefix, 1), 1);
+        assertThat(bench.runToEnd()).containsExactly("load 0-2");
+        assertThat(bench.told).hasSize(22);
+        assertThat(bench.sinks.get("a").prefill()).isEqualTo(new PrefillRecord(13, 0, 12));
+        assertThat(bench.loop.snapshot().connectorFailures()).isZero();
+        assertThat(bench.loop.snapshot().connectorOff()).isFalse();
+    }
+
     private static int[] with(int[] prefix, int last) {
         int[] prompt = Arrays.copyOf(prefix, prefix.length + 1);
         prompt[prefix.length] = 50_000 + last;

@@ -11,6 +11,7 @@ import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.TokenEvent;
 import dev.sluice.scheduler.SchedulerSettings.LoadFailurePolicy;
+import dev.sluice.testkit.FlakyConnector;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
@@ -107,6 +108,47 @@ class PromptBooksTest {
         assertThat(bench.ledger.failedLoads).isEqualTo(1);
         assertWork(bench, 16, 48, 32, 0);
         assertThat(bench.free()).isEqualTo(29);
+    }
+
+    @Test
+    void underThePolicyFailNobodyRecomputesWhatWasLost() {
+        ScriptedConnector connector = new ScriptedConnector().answer(1, 32);
+        Bench bench = new Bench(16, 30, s -> s.onLoadFailure(LoadFailurePolicy.FAIL), connector);
+        bench.add("a", prompt(64), 3);
+        bench.failLoadsInStep = () -> connector.reportInvalid(1, 1);
+        assertThat(bench.step()).isEqualTo("a 32 new");
+        assertThat(bench.sinks.get("a").terminal()).isInstanceOf(TokenEvent.Failed.class);
+        bench.runToEnd();
+        assertThat(bench.ledger.failedLoads).isEqualTo(1);
+        assertWork(bench, 0, 32, 0, 0);
+    }
+
+    @Test
+    void underThePolicyFailAnAbandonedLoadIsNotRecomputedEither() {
+        ScriptedConnector connector = new ScriptedConnector().asynchronous().answer(1, 32);
+        Bench bench = new Bench(16, 30, s -> s.onLoadFailure(LoadFailurePolicy.FAIL), connector);
+        bench.add("a", prompt(64), 3);
+        bench.step();
+        connector.reportAbandoned(1);
+        bench.runToEnd();
+        assertThat(bench.sinks.get("a").terminal()).isInstanceOf(TokenEvent.Failed.class);
+        assertWork(bench, 0, 0, 0, 0);
+    }
+
+    @Test
+    void underThePolicyFailAPlanThatWasLostIsNotRecomputed() {
+        ScriptedConnector connector = new ScriptedConnector().answer(1, 32);
+        Bench bench = new Bench(
+                16,
+                30,
+                s -> s.onLoadFailure(LoadFailurePolicy.FAIL),
+                new FlakyConnector(connector, "planTransfers"::equals, call -> false));
+        bench.add("a", prompt(64), 3);
+        bench.runToEnd();
+        assertThat(bench.sinks.get("a").terminal()).isInstanceOf(TokenEvent.Failed.class);
+        assertThat(bench.sinks.get("a").tokens()).isEmpty();
+        assertThat(bench.ledger.failedLoads).isEqualTo(1);
+        assertThat(bench.ledger.work(RECOMPUTED_AFTER_FAILED_LOAD)).isZero();
     }
 
     @Test
