@@ -42,7 +42,7 @@ public final class AdmissionControl {
      * @param count sequences the call will submit, at least 1
      * @param promptTokens sum over those sequences
      */
-    public synchronized Decision tryAdmit(int count, int promptTokens) {
+    public synchronized Decision tryAdmit(int count, long promptTokens) {
         if (draining) {
             return rejected(Reason.DRAINING);
         }
@@ -100,10 +100,10 @@ public final class AdmissionControl {
 
     private final class Ticket implements Permit {
         private final int count;
-        private int tokens;
+        private long tokens;
         private boolean closed;
 
-        Ticket(int count, int tokens) {
+        Ticket(int count, long tokens) {
             this.count = count;
             this.tokens = tokens;
         }

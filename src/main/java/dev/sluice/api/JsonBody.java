@@ -9,13 +9,16 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
+import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.core.io.buffer.DataBufferLimitException;
 import org.springframework.core.io.buffer.DataBufferUtils;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.InvalidMediaTypeException;
 import org.springframework.http.MediaType;
 import org.springframework.web.reactive.function.server.ServerRequest;
+import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
@@ -56,8 +59,12 @@ final class JsonBody {
 
     private JsonBody() {}
 
-    /** The bytes of the body; an error if they are too many, too slow, compressed, or not declared as JSON. */
-    static Mono<byte[]> read(ServerRequest request, RequestLimits limits) {
+    /**
+     * The bytes of the body; an error if they are too many, too slow, compressed, or not declared as JSON.
+     *
+     * @param onBytes hears how many bytes have arrived, before they are kept, and may refuse them
+     */
+    static Mono<byte[]> read(ServerRequest request, RequestLimits limits, IntConsumer onBytes) {
         int bytesMax = limits.bodyBytes();
         HttpHeaders headers = request.headers().asHttpHeaders();
         if (headers.getContentLength() > bytesMax) {
@@ -68,7 +75,15 @@ final class JsonBody {
             return Mono.error(ApiError.invalidRequest(415, "unsupported_media_type", notAccepted)
                     .asException());
         }
-        return DataBufferUtils.join(request.exchange().getRequest().getBody(), bytesMax)
+        Flux<DataBuffer> body = request.exchange().getRequest().getBody().doOnNext(buffer -> {
+            try {
+                onBytes.accept(buffer.readableByteCount());
+            } catch (ApiException e) {
+                DataBufferUtils.release(buffer);
+                throw e;
+            }
+        });
+        return DataBufferUtils.join(body, bytesMax)
                 .map(buffer -> {
                     byte[] bytes = new byte[buffer.readableByteCount()];
                     buffer.read(bytes);

@@ -1,16 +1,16 @@
 package dev.sluice.text;
 
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.LibUtils;
+import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import dev.sluice.model.ModelFormatException;
-import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -32,21 +32,20 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
 
     private record Special(String content, int id, boolean stripsLeft, boolean stripsRight) {}
 
-    /** The library cuts at 512 tokens unless told not to. */
-    private static final Map<String, String> LIBRARY_OPTIONS =
-            Map.of("truncation", "false", "padding", "false", "maxLength", String.valueOf(1 << 24));
-
     static {
         // Without this the library asks the cloud for the machine's name, and tells its makers, at the first tokenizer.
         System.setProperty("OPT_OUT_TRACKING", "true");
     }
 
-    private final HuggingFaceTokenizer library;
+    /** Encoding reads, closing writes: the native tokenizer must not be deleted while somebody encodes. */
+    private final ReadWriteLock lock = new ReentrantReadWriteLock();
+
+    private long handle; // zero once it is deleted
     private final TokenBytes vocabulary;
     private final List<Special> specials;
 
-    private PretrainedTokenizer(HuggingFaceTokenizer library, TokenBytes vocabulary, List<Special> specials) {
-        this.library = library;
+    private PretrainedTokenizer(long handle, TokenBytes vocabulary, List<Special> specials) {
+        this.handle = handle;
         this.vocabulary = vocabulary;
         this.specials = specials;
     }
@@ -67,12 +66,11 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
         object.set("added_tokens", withoutSpecials(object, specials));
         object.putNull("truncation");
         object.putNull("padding");
-        byte[] plain = object.toString().getBytes(StandardCharsets.UTF_8);
         try {
-            HuggingFaceTokenizer library =
-                    HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(plain), LIBRARY_OPTIONS);
-            return new PretrainedTokenizer(library, vocabulary, specials);
-        } catch (IOException | RuntimeException e) {
+            LibUtils.checkStatus(); // loads it
+            long handle = TokenizersLibrary.LIB.createTokenizerFromString(object.toString());
+            return new PretrainedTokenizer(handle, vocabulary, specials);
+        } catch (RuntimeException e) {
             throw new ModelFormatException("tokenizer.json is refused by the tokenizer library", e);
         }
     }
@@ -114,12 +112,30 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
         if (text.isEmpty() && !addSpecialTokens) {
             return new int[0];
         }
-        long[] ids = library.encode(wellFormed(text), addSpecialTokens, false).getIds();
+        long[] ids = nativeIds(wellFormed(text), addSpecialTokens);
         int[] result = new int[ids.length];
         for (int i = 0; i < ids.length; i++) {
             result[i] = Math.toIntExact(ids[i]);
         }
         return result;
+    }
+
+    /** Only the ids: the library's own Java class builds a string and a span of each token besides. */
+    private long[] nativeIds(String text, boolean addSpecialTokens) {
+        lock.readLock().lock();
+        try {
+            if (handle == 0) {
+                throw new IllegalStateException("the tokenizer is closed");
+            }
+            long encoding = TokenizersLibrary.LIB.encode(handle, text, addSpecialTokens);
+            try {
+                return TokenizersLibrary.LIB.getTokenIds(encoding);
+            } finally {
+                TokenizersLibrary.LIB.deleteEncoding(encoding);
+            }
+        } finally {
+            lock.readLock().unlock();
+        }
     }
 
     @Override
@@ -220,6 +236,14 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
 
     @Override
     public void close() {
-        library.close();
+        lock.writeLock().lock();
+        try {
+            if (handle != 0) {
+                TokenizersLibrary.LIB.deleteTokenizer(handle);
+                handle = 0;
+            }
+        } finally {
+            lock.writeLock().unlock();
+        }
     }
 }
