@@ -3,8 +3,10 @@ package dev.sluice.api;
 import dev.sluice.text.ChatTemplateException;
 import dev.sluice.text.PromptEncoder;
 import dev.sluice.text.RenderedPrompt;
+import dev.sluice.text.UnencodableTextException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -55,7 +57,7 @@ final class PromptReader {
         long bytes = TextLimits.utf8Bytes(rendered.text()); // a template may repeat what it is given
         checkContext("messages", bytes);
         textLimits.checkBytes("messages", bytes);
-        return checked("messages", encoder.tokenizer().encode(rendered));
+        return encoded("messages", () -> encoder.tokenizer().encode(rendered));
     }
 
     /** The prompts of a completions call as they stand there: one text, one list of ids, or a list of either. */
@@ -99,7 +101,7 @@ final class PromptReader {
         List<int[]> prompts = new ArrayList<>();
         tokens = 0;
         for (JsonNode item : items) {
-            int[] ids = texts ? encoded(item.stringValue(), special) : ids("prompt", item);
+            int[] ids = texts ? prompt(item.stringValue(), special) : ids("prompt", item);
             tokens += ids.length;
             textLimits.checkTokens("prompt", tokens);
             prompts.add(ids);
@@ -107,8 +109,8 @@ final class PromptReader {
         return prompts;
     }
 
-    private int[] encoded(String text, boolean special) {
-        int[] ids = encoder.encodeText(text, special);
+    private int[] prompt(String text, boolean special) {
+        int[] ids = encoded("prompt", () -> encoder.encodeText(text, special));
         if (text.isEmpty() || ids.length == 0) {
             throw ApiError.invalidValue("prompt", "must not be empty").asException();
         }
@@ -148,7 +150,7 @@ final class PromptReader {
     /** Encodes a text for its own sake: the context does not bound it. */
     int[] text(String param, String text, boolean special) {
         textLimits.checkBytes(param, TextLimits.utf8Bytes(text));
-        return checked(param, encoder.encodeText(text, special));
+        return encoded(param, () -> encoder.encodeText(text, special));
     }
 
     /** The text of ids. */
@@ -165,9 +167,14 @@ final class PromptReader {
         return bytes;
     }
 
-    private int[] checked(String param, int[] ids) {
-        textLimits.checkTokens(param, ids.length);
-        return ids;
+    private int[] encoded(String param, Supplier<int[]> text) {
+        try {
+            int[] ids = text.get();
+            textLimits.checkTokens(param, ids.length);
+            return ids;
+        } catch (UnencodableTextException e) {
+            throw ApiError.invalidValue(param, String.valueOf(e.getMessage())).asException();
+        }
     }
 
     /** Refuses by its length alone what cannot fit however it is tokenized. */

@@ -80,12 +80,18 @@ public final class TextWork {
                     .flatMap(body -> turn(caller, life, new AtomicReference<>(body), body.length, work)
                             .timeout(
                                     time, Mono.error(() -> refused(Refusal.TOO_LATE, "the call was not read in time"))))
+                    .flatMap(outcome -> outcome)
                     .doFinally(signal -> share.close());
         });
     }
 
-    /** @param body forgotten once it is read, or no longer wanted */
-    private <T> Mono<T> turn(
+    /**
+     * Waits for the turn and does the work. Its outcome is a value even if it fails, since an error that comes when nobody
+     * listens any more would be logged.
+     *
+     * @param body forgotten once it is read, or no longer wanted
+     */
+    private <T> Mono<Mono<T>> turn(
             String caller,
             CallLife life,
             AtomicReference<byte @Nullable []> body,
@@ -107,15 +113,17 @@ public final class TextWork {
         });
     }
 
-    private static <T> void run(byte @Nullable [] body, Function<byte[], T> work, MonoSink<T> sink) {
+    private static <T> void run(byte @Nullable [] body, Function<byte[], T> work, MonoSink<Mono<T>> sink) {
         if (body == null) {
             return;
         }
+        Mono<T> outcome;
         try {
-            sink.success(work.apply(body));
+            outcome = Mono.just(work.apply(body));
         } catch (RuntimeException | StackOverflowError e) {
-            sink.error(e);
+            outcome = Mono.error(e);
         }
+        sink.success(outcome);
     }
 
     private ApiException refused(Refusal refusal, String why) {

@@ -30,6 +30,9 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
 
+    /** A run takes time with the square of its length; at this length that is some microseconds for a character. */
+    private static final int RUN_MAX = 512;
+
     private record Special(String content, int id, boolean stripsLeft, boolean stripsRight) {}
 
     static {
@@ -43,9 +46,11 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
     private long handle; // zero once it is deleted
     private final TokenBytes vocabulary;
     private final List<Special> specials;
+    private final boolean needsShortRuns;
 
-    private PretrainedTokenizer(long handle, TokenBytes vocabulary, List<Special> specials) {
+    private PretrainedTokenizer(long handle, TokenBytes vocabulary, List<Special> specials, boolean needsShortRuns) {
         this.handle = handle;
+        this.needsShortRuns = needsShortRuns;
         this.vocabulary = vocabulary;
         this.specials = specials;
     }
@@ -62,14 +67,16 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
             throw new ModelFormatException("tokenizer.json must hold a JSON object");
         }
         TokenBytes vocabulary = TokenBytes.read(tokenizer);
+        boolean needsShortRuns = TokenizerRules.check(tokenizer);
         List<Special> specials = new ArrayList<>();
         object.set("added_tokens", withoutSpecials(object, specials));
         object.putNull("truncation");
         object.putNull("padding");
+        object.putNull("decoder"); // decoding is done here
         try {
             LibUtils.checkStatus(); // loads it
             long handle = TokenizersLibrary.LIB.createTokenizerFromString(object.toString());
-            return new PretrainedTokenizer(handle, vocabulary, specials);
+            return new PretrainedTokenizer(handle, vocabulary, specials, needsShortRuns);
         } catch (RuntimeException e) {
             throw new ModelFormatException("tokenizer.json is refused by the tokenizer library", e);
         }
@@ -112,12 +119,36 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
         if (text.isEmpty() && !addSpecialTokens) {
             return new int[0];
         }
+        if (needsShortRuns && longestRun(text) > RUN_MAX) {
+            throw new UnencodableTextException(
+                    "has more than " + RUN_MAX
+                            + " white space characters or digits in a row, which this model's tokenizer cannot read in good time");
+        }
         long[] ids = nativeIds(wellFormed(text), addSpecialTokens);
         int[] result = new int[ids.length];
         for (int i = 0; i < ids.length; i++) {
             result[i] = Math.toIntExact(ids[i]);
         }
         return result;
+    }
+
+    /** Characters in the longest run of white space or of digits. */
+    private static int longestRun(String text) {
+        int longest = 0;
+        int length = 0;
+        int before = 0;
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            int kind = Character.isDigit(c) ? 1 : isSpace(c) ? 2 : 0;
+            length = kind == 0 ? 0 : kind == before ? length + 1 : 1;
+            before = kind;
+            longest = Math.max(longest, length);
+        }
+        return longest;
+    }
+
+    private static boolean isSpace(char c) {
+        return Character.isWhitespace(c) || Character.isSpaceChar(c) || c == '\u0085';
     }
 
     /** Only the ids: the library's own Java class builds a string and a span of each token besides. */
