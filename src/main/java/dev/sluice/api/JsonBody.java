@@ -9,7 +9,9 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.function.IntConsumer;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.IntPredicate;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.core.io.buffer.DataBufferLimitException;
@@ -62,9 +64,11 @@ final class JsonBody {
     /**
      * The bytes of the body; an error if they are too many, too slow, compressed, or not declared as JSON.
      *
-     * @param onBytes hears how many bytes have arrived, before they are kept, and may refuse them
+     * @param keep says whether so many bytes more may be kept
+     * @param full the error if they may not; the rest is read first, since a client that still sends hears no answer
      */
-    static Mono<byte[]> read(ServerRequest request, RequestLimits limits, IntConsumer onBytes) {
+    static Mono<byte[]> read(
+            ServerRequest request, RequestLimits limits, IntPredicate keep, Supplier<ApiException> full) {
         int bytesMax = limits.bodyBytes();
         HttpHeaders headers = request.headers().asHttpHeaders();
         if (headers.getContentLength() > bytesMax) {
@@ -75,13 +79,17 @@ final class JsonBody {
             return Mono.error(ApiError.invalidRequest(415, "unsupported_media_type", notAccepted)
                     .asException());
         }
-        Flux<DataBuffer> body = request.exchange().getRequest().getBody().doOnNext(buffer -> {
-            try {
-                onBytes.accept(buffer.readableByteCount());
-            } catch (ApiException e) {
-                DataBufferUtils.release(buffer);
-                throw e;
+        AtomicLong dropped = new AtomicLong();
+        Flux<DataBuffer> body = request.exchange().getRequest().getBody().filter(buffer -> {
+            int count = buffer.readableByteCount();
+            if (dropped.get() == 0 && keep.test(count)) {
+                return true;
             }
+            DataBufferUtils.release(buffer);
+            if (dropped.addAndGet(count) > bytesMax) {
+                throw tooLarge(bytesMax);
+            }
+            return false;
         });
         return DataBufferUtils.join(body, bytesMax)
                 .map(buffer -> {
@@ -92,7 +100,8 @@ final class JsonBody {
                 })
                 .onErrorMap(DataBufferLimitException.class, e -> tooLarge(bytesMax))
                 .timeout(limits.readTimeout(), Mono.error(() -> tooSlow(limits.readTimeout())))
-                .defaultIfEmpty(new byte[0]);
+                .defaultIfEmpty(new byte[0])
+                .flatMap(bytes -> dropped.get() == 0 ? Mono.just(bytes) : Mono.error(full.get()));
     }
 
     /** What is wrong with the declared form of the body, or null. */

@@ -72,11 +72,11 @@ public final class TextWork {
             BodyMemory.Share share = memory.share(caller);
             life.holds(share::close);
             Duration time = timeout.compareTo(limits.time()) < 0 ? timeout : limits.time();
-            return JsonBody.read(request, requestLimits, count -> {
-                        if (!share.take(count)) {
-                            throw refused(Refusal.MEMORY_FULL, "too many bytes are waiting to be read");
-                        }
-                    })
+            return JsonBody.read(
+                            request,
+                            requestLimits,
+                            share::take,
+                            () -> refused(Refusal.MEMORY_FULL, "too many bytes are waiting to be read"))
                     .flatMap(body -> turn(caller, life, new AtomicReference<>(body), body.length, work)
                             .timeout(
                                     time, Mono.error(() -> refused(Refusal.TOO_LATE, "the call was not read in time"))))

@@ -190,9 +190,7 @@ final class SplitPattern {
             at++;
             return group(depth, start);
         }
-        require(
-                "*+?".indexOf(c) < 0 && !isInterval(),
-                "has a quantifier behind nothing or behind another");
+        require("*+?".indexOf(c) < 0 && !isInterval(), "has a quantifier behind nothing or behind another");
         if (c == '[') {
             characterClass(0);
         } else if (c == '\\') {

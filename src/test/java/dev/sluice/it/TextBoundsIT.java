@@ -57,7 +57,7 @@ class TextBoundsIT {
         assertThat(answer.statusCode()).as(answer.body()).isEqualTo(400);
         assertThat(RunningServer.json(answer.body()).at("/error/param").asString())
                 .isEqualTo(param);
-        assertThat(answer.body()).contains(words);
+        assertThat(answer.body()).contains(param).contains(List.of(words));
     }
 
     @Test

@@ -60,38 +60,38 @@ class SplitPatternTest {
     }
 
     @ParameterizedTest
-    @CsvSource(quoteCharacter = '~', delimiter = '!', textBlock = """
-                    (a+)+$ ! repeats what repeats itself
-                    (a*)* ! repeats what repeats itself
-                    (?:(a+)b?)+ ! repeats what repeats itself
-                    ((a{1,1000}){1,1000}){1,1000} ! repeats what repeats itself
-                    (a|a)*$ ! repeats what repeats itself or has alternatives
-                    (?i:a|ab)+c ! repeats what repeats itself or has alternatives
-                    (a?){30}b ! repeats what repeats itself
-                    a{1,3}+b ! repeats a repetition
-                    a+* ! repeats a repetition
-                    a?a?a?a?a?a?a?aaaaaaa ! too many choices
-                    a*a*a*b ! repeats without a bound twice
-                    (?:a*b*)c ! repeats without a bound twice
-                    .*x ! no next alternative takes
-                    a+$ ! no next alternative takes
-                    a++$ ! no next alternative takes
-                    a+b|a|a+ ! no next alternative takes
-                    a(?=.*b) ! no next alternative takes
-                    a*?b ! no next alternative takes
-                    (a)\\1 ! refers back
-                    (?<n>a)\\k<n> ! group of a kind
-                    (?<=a)b ! looks behind
-                    (?<!a+)b ! looks behind
-                    (?x)(a+#[^x)+#]) ! group of a kind
-                    \\g<0>a ! which is not served
-                    \\c[a+)+ ! which is not served
-                    (?~a) ! group of a kind
-                    (((a{1000}){1000}){1000}) ! too large
-                    a{5000} ! repeats more than 1000
-                    (a ! without )
-                    a) ! without (
-                    [a ! without ]
+    @CsvSource(quoteCharacter = '~', delimiter = '@', textBlock = """
+                    (a+)+$ @ repeats what repeats itself
+                    (a*)* @ repeats what repeats itself
+                    (?:(a+)b?)+ @ repeats what repeats itself
+                    ((a{1,1000}){1,1000}){1,1000} @ repeats what repeats itself
+                    (a|a)*$ @ repeats what repeats itself or has alternatives
+                    (?i:a|ab)+c @ repeats what repeats itself or has alternatives
+                    (a?){30}b @ repeats what repeats itself
+                    a{1,3}+b @ repeats a repetition
+                    a+* @ repeats a repetition
+                    a?a?a?a?a?a?a?aaaaaaa @ too many choices
+                    a*a*a*b @ repeats without a bound twice
+                    (?:a*b*)c @ repeats without a bound twice
+                    .*x @ no next alternative takes
+                    a+$ @ no next alternative takes
+                    a++$ @ no next alternative takes
+                    a+b|a|a+ @ no next alternative takes
+                    a(?=.*b) @ no next alternative takes
+                    a*?b @ no next alternative takes
+                    (a)\\1 @ refers back
+                    (?<n>a)\\k<n> @ group of a kind
+                    (?<=a)b @ looks behind
+                    (?<!a+)b @ looks behind
+                    (?x)(a+#[^x)+#]) @ group of a kind
+                    \\g<0>a @ which is not served
+                    \\c[a+)+ @ which is not served
+                    (?~a) @ group of a kind
+                    (((a{1000}){1000}){1000}) @ too large
+                    a{5000} @ repeats more than 1000
+                    (a @ without )
+                    a) @ without (
+                    [a @ without ]
                     """)
     void whatMayTakeTooLongIsNotServed(String pattern, String reason) {
         String plain = pattern.replace("\\\\", "\\");
