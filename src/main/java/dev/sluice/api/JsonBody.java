@@ -85,11 +85,10 @@ final class JsonBody {
             if (dropped.get() == 0 && keep.test(count)) {
                 return true;
             }
-            DataBufferUtils.release(buffer);
             if (dropped.addAndGet(count) > bytesMax) {
                 throw tooLarge(bytesMax);
             }
-            return false;
+            return false; // what is left out is released by join
         });
         return DataBufferUtils.join(body, bytesMax)
                 .map(buffer -> {
