@@ -170,7 +170,7 @@ final class Answer {
         for (Choice choice : choices) {
             generated += choice.text.tokens();
         }
-        return Usage.of(call.promptTokens(), generated, device, host, storage);
+        return Usage.of(Math.toIntExact(call.promptTokens()), generated, device, host, storage);
     }
 
     /** The whole answer, once {@link #isComplete}. */

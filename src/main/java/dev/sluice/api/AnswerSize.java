@@ -9,10 +9,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param sequences prompts times choices
  * @param logprobs alternatives to each token, or -1 for no log-probabilities at all
- * @param echoChars length of the prompts that are repeated in the answer, each once for every choice
+ * @param echoBytes length of the prompts that are repeated in the answer, each once for every choice
  * @param max bytes that one call may take
  */
-record AnswerSize(int sequences, int logprobs, boolean stream, long echoChars, long max) {
+record AnswerSize(int sequences, int logprobs, boolean stream, long echoBytes, long max) {
 
     /** Events that a stream may leave unread, however little memory there is. */
     static final int UNREAD = 256;
@@ -38,7 +38,7 @@ record AnswerSize(int sequences, int logprobs, boolean stream, long echoChars, l
     }
 
     private long echo() {
-        return echoChars * CHAR;
+        return echoBytes * CHAR;
     }
 
     /** What a piece of a whole answer takes. */
@@ -65,7 +65,7 @@ record AnswerSize(int sequences, int logprobs, boolean stream, long echoChars, l
     void check(int maxTokens, String limitField, String scoresField) {
         if (echo() > max) {
             throw ApiError.invalidValue(
-                            "echo", "would repeat " + echoChars + " characters, and may repeat at most " + max / CHAR)
+                            "echo", "would repeat " + echoBytes + " bytes, and may repeat at most " + max / CHAR)
                     .asException();
         }
         if (maxTokens > tokensMax()) {

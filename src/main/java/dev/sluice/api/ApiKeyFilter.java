@@ -46,9 +46,12 @@ public final class ApiKeyFilter implements WebFilter, Ordered {
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
         String path = exchange.getRequest().getPath().value();
-        if (hashes.isEmpty()
-                || open.test(path)
-                || isKnown(key(exchange.getRequest().getHeaders()))) {
+        if (hashes.isEmpty() || open.test(path)) {
+            return chain.filter(exchange);
+        }
+        int known = known(key(exchange.getRequest().getHeaders()));
+        if (known >= 0) {
+            Caller.holdsKey(exchange, known);
             return chain.filter(exchange);
         }
         return ApiErrorWriter.write(
@@ -65,14 +68,15 @@ public final class ApiKeyFilter implements WebFilter, Ordered {
         return authorization.isEmpty() ? headers.getFirst("x-api-key") : null;
     }
 
-    private boolean isKnown(@Nullable String key) {
+    /** Which key this is, or -1; all of them are compared, so that the time does not tell. */
+    private int known(@Nullable String key) {
         if (key == null || key.length() > KEY_LENGTH_MAX) {
-            return false;
+            return -1;
         }
         byte[] given = hash(key);
-        boolean known = false;
-        for (byte[] hash : hashes) {
-            known |= MessageDigest.isEqual(hash, given);
+        int known = -1;
+        for (int i = 0; i < hashes.size(); i++) {
+            known = MessageDigest.isEqual(hashes.get(i), given) ? i : known;
         }
         return known;
     }

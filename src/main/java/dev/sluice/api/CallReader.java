@@ -1,10 +1,6 @@
 package dev.sluice.api;
 
 import dev.sluice.request.SamplingParams;
-import dev.sluice.text.ChatTemplateException;
-import dev.sluice.text.PromptEncoder;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
@@ -19,13 +15,13 @@ final class CallReader {
     private static final int COMPLETION_TOKENS = 16; // the default of the completions endpoint
 
     private final ServedModel model;
-    private final PromptEncoder encoder;
+    private final PromptReader prompts;
     private final RequestLimits limits;
     private final SamplingReader sampling;
 
-    CallReader(ServedModel model, PromptEncoder encoder, RequestLimits limits, LongSupplier seeds) {
+    CallReader(ServedModel model, PromptReader prompts, RequestLimits limits, LongSupplier seeds) {
         this.model = model;
-        this.encoder = encoder;
+        this.prompts = prompts;
         this.limits = limits;
         sampling = new SamplingReader(model, seeds);
     }
@@ -33,7 +29,7 @@ final class CallReader {
     GenerationCall chat(byte[] body) {
         Fields fields = JsonBody.parse(body);
         UnsupportedFields.check(fields);
-        String name = modelName(fields);
+        String name = prompts.modelName(fields);
         SamplingParams.Builder builder = sampling.read(fields);
         boolean logprobs = fields.flag("logprobs", false);
         int top = fields.integer("top_logprobs", 0, 0, 20);
@@ -49,26 +45,11 @@ final class CallReader {
         int choices = choices(fields, 1);
         List<String> stops = SamplingReader.stops(fields);
         StreamOptions stream = StreamOptions.read(fields);
-        int[] prompt = chatPrompt(fields);
+        int[] prompt = prompts.chat(fields);
         Integer most = limit == null ? null : limit.intValue();
         AnswerSize size = new AnswerSize(choices, logprobs ? top : -1, stream.stream(), 0, limits.answerBytes());
         sampling.lengths(fields, builder, prompt.length, most, "messages", size);
         return call(true, name, List.of(prompt), builder, choices, stops, List.of(), stream, size, most, fields);
-    }
-
-    /** Renders and encodes the conversation of a chat or tokenize call. */
-    int[] chatPrompt(Fields fields) {
-        ChatMessages messages = ChatMessages.read(fields);
-        checkSize("messages", messages.textBytes());
-        try {
-            return encoder.encodeChat(messages.messages(), messages.variables());
-        } catch (ChatTemplateException e) {
-            String message = String.valueOf(e.getMessage());
-            throw (e.clientFault()
-                            ? ApiError.invalid("messages", "chat_template_error", message)
-                            : ApiError.of(500, "server_error", "chat_template_error", message))
-                    .asException();
-        }
     }
 
     GenerationCall completion(byte[] body) {
@@ -78,7 +59,7 @@ final class CallReader {
             throw ApiError.unsupported("suffix", "suffix is not supported by this model")
                     .asException();
         }
-        String name = modelName(fields);
+        String name = prompts.modelName(fields);
         SamplingParams.Builder builder = sampling.read(fields);
         int top = fields.integer("logprobs", -1, 0, 20);
         builder.logprobs(top);
@@ -89,17 +70,18 @@ final class CallReader {
             throw ApiError.unsupported("echo", "echo together with logprobs is not supported")
                     .asException();
         }
-        List<String> echoes = new ArrayList<>();
-        List<int[]> prompts = prompts(fields, echo ? echoes : null);
-        int choices = choices(fields, prompts.size());
-        int longest = prompts.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
         Long limit = fields.integer("max_tokens", 1, Integer.MAX_VALUE);
-        long echoed = (long) choices * echoes.stream().mapToLong(String::length).sum();
-        AnswerSize size = new AnswerSize(prompts.size() * choices, top, stream.stream(), echoed, limits.answerBytes());
+        List<JsonNode> items = prompts.items(fields);
+        int choices = choices(fields, items.size());
+        List<int[]> ids = prompts.completion(fields, items);
+        int longest = ids.stream().mapToInt(prompt -> prompt.length).max().orElse(0);
+        long echoed = echo ? choices * prompts.decodedBytes(ids) : 0;
+        AnswerSize size = new AnswerSize(ids.size() * choices, top, stream.stream(), echoed, limits.answerBytes());
         int otherwise = Math.clamp(Math.min(size.tokensMax(), model.contextLength() - longest), 1, COMPLETION_TOKENS);
         Integer most = limit == null ? Integer.valueOf(otherwise) : limit.intValue();
         sampling.lengths(fields, builder, longest, most, "prompt", size);
-        return call(false, name, prompts, builder, choices, stops, echoes, stream, size, most, fields);
+        List<String> echoes = echo ? prompts.echoes(ids, choices) : List.of();
+        return call(false, name, ids, builder, choices, stops, echoes, stream, size, most, fields);
     }
 
     private GenerationCall call(
@@ -148,18 +130,6 @@ final class CallReader {
         return count ? value.intValue() : Integer.MAX_VALUE;
     }
 
-    /** The served model's name as the caller wrote it; absent means the one that is served. */
-    String modelName(Fields fields) {
-        String name = fields.text("model", 1 << 20);
-        if (name == null) {
-            return model.name();
-        }
-        if (!model.names().contains(name)) {
-            throw ApiError.modelNotFound(name).asException();
-        }
-        return name;
-    }
-
     private int choices(Fields fields, int prompts) {
         int choices = fields.integer("n", 1, 1, limits.choices());
         int bestOf = fields.integer("best_of", choices, 1, limits.choices());
@@ -171,69 +141,5 @@ final class CallReader {
                     .asException();
         }
         return choices;
-    }
-
-    /** One text, one list of ids, or a list of either; {@code echoes} collects their texts if given. */
-    private List<int[]> prompts(Fields fields, @Nullable List<String> echoes) {
-        if (!fields.has("prompt")) {
-            throw fields.missing("prompt");
-        }
-        JsonNode node = fields.get("prompt");
-        boolean special = fields.flag("add_special_tokens", true);
-        List<int[]> prompts = new ArrayList<>();
-        if (node.isString()) {
-            prompts.add(encoded(node, special));
-        } else if (node.isArray() && !node.isEmpty() && node.get(0).isNumber()) {
-            prompts.add(ids(node));
-        } else if (node.isArray() && !node.isEmpty()) {
-            if (node.size() > limits.prompts()) {
-                throw ApiError.invalidValue("prompt", "may have at most " + limits.prompts() + " elements")
-                        .asException();
-            }
-            boolean texts = node.get(0).isString();
-            for (JsonNode item : node) {
-                prompts.add(texts ? encoded(item, special) : ids(item));
-            }
-        } else {
-            throw fields.wrongType("prompt", "a string, a list of token ids, or a list of these, and not empty");
-        }
-        if (echoes != null) {
-            prompts.forEach(ids -> echoes.add(encoder.tokenizer().decode(ids, true)));
-        }
-        return prompts;
-    }
-
-    private int[] encoded(JsonNode item, boolean special) {
-        String text = Fields.textAt(item, "prompt", limits.bodyBytes());
-        checkSize("prompt", text.getBytes(StandardCharsets.UTF_8).length);
-        int[] ids = encoder.encodeText(text, special);
-        if (text.isEmpty() || ids.length == 0) {
-            throw ApiError.invalidValue("prompt", "must not be empty").asException();
-        }
-        return ids;
-    }
-
-    private int[] ids(JsonNode list) {
-        if (!list.isArray() || list.isEmpty()) {
-            throw ApiError.invalidValue("prompt", "must hold token ids, and not be empty")
-                    .asException();
-        }
-        int[] ids = new int[list.size()];
-        for (int i = 0; i < ids.length; i++) {
-            ids[i] = (int) Fields.integerAt(list.get(i), "prompt", 0, model.vocabularySize() - 1L);
-        }
-        return ids;
-    }
-
-    /** Refuses by its length alone what cannot fit however it is tokenized. */
-    private void checkSize(String param, long bytes) {
-        if (bytes > (long) encoder.tokenizer().longestTokenBytes() * model.contextLength()) {
-            throw ApiError.invalid(
-                            param,
-                            "context_length_exceeded",
-                            "This model's maximum context length is " + model.contextLength() + " tokens; " + bytes
-                                    + " bytes of text cannot fit.")
-                    .asException();
-        }
     }
 }

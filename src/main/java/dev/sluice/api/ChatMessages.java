@@ -14,10 +14,10 @@ import tools.jackson.databind.json.JsonMapper;
  * The conversation of a chat call, in the shapes that chat templates read.
  *
  * @param variables what else the template may read
- * @param textBytes a lower bound of the conversation's size
+ * @param contentBytes a lower bound of the rendered conversation's size
  */
 record ChatMessages(
-        List<Map<String, @Nullable Object>> messages, Map<String, @Nullable Object> variables, long textBytes) {
+        List<Map<String, @Nullable Object>> messages, Map<String, @Nullable Object> variables, long contentBytes) {
 
     private static final Set<String> ROLES = Set.of("system", "developer", "user", "assistant", "tool");
     private static final Set<String> EFFORTS = Set.of("none", "minimal", "low", "medium", "high", "xhigh", "max");
@@ -43,6 +43,27 @@ record ChatMessages(
             messages.add(message);
         }
         return new ChatMessages(messages, variables(fields), bytes);
+    }
+
+    /** Bytes of all texts that a template may read. */
+    long textBytes() {
+        return textBytes(messages) + textBytes(variables);
+    }
+
+    private static long textBytes(@Nullable Object value) {
+        long bytes = 0;
+        if (value instanceof String text) {
+            bytes = TextLimits.utf8Bytes(text);
+        } else if (value instanceof Iterable<?> items) {
+            for (Object item : items) {
+                bytes += textBytes(item);
+            }
+        } else if (value instanceof Map<?, ?> map) {
+            for (Map.Entry<?, ?> entry : map.entrySet()) {
+                bytes += textBytes(entry.getKey()) + textBytes(entry.getValue());
+            }
+        }
+        return bytes;
     }
 
     private static Map<String, @Nullable Object> message(Fields fields) {

@@ -1,6 +1,5 @@
 package dev.sluice.api;
 
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -112,7 +111,7 @@ final class Fields {
             throw wrongTypeAt(path, "a string");
         }
         String text = value.stringValue();
-        if (text.length() > bytesMax || text.getBytes(StandardCharsets.UTF_8).length > bytesMax) {
+        if (TextLimits.utf8Bytes(text) > bytesMax) {
             throw ApiError.invalidValue(path, "may have at most " + bytesMax + " bytes")
                     .asException();
         }

@@ -33,26 +33,26 @@ public final class FrontDoor {
 
     private final RequestLimits limits;
     private final EngineStatus status;
-    private final Scheduler promptWorkers;
+    private final TextWork textWork;
     private final Scheduler answerWorkers;
     private final LongSupplier seeds;
     private final Clock clock;
     private final AtomicReference<@Nullable Open> open = new AtomicReference<>();
 
     /**
-     * @param promptWorkers a small bounded pool: templates and tokenizing never run on network threads
+     * @param textWork reads bodies: templates and tokenizing never run on network threads
      * @param answerWorkers where events become text; apart, so that answers never wait for prompts
      */
     public FrontDoor(
             RequestLimits limits,
             EngineStatus status,
-            Scheduler promptWorkers,
+            TextWork textWork,
             Scheduler answerWorkers,
             LongSupplier seeds,
             Clock clock) {
         this.limits = limits;
         this.status = status;
-        this.promptWorkers = promptWorkers;
+        this.textWork = textWork;
         this.answerWorkers = answerWorkers;
         this.seeds = seeds;
         this.clock = clock;
@@ -60,7 +60,9 @@ public final class FrontDoor {
 
     /** Opens the door: from now on calls reach the rooms. */
     public void open(ApiRooms rooms) {
-        CallReader reader = new CallReader(rooms.model(), rooms.encoder(), limits, seeds);
+        TextLimits textLimits = textWork.limits().forContext(rooms.model().contextLength());
+        PromptReader prompts = new PromptReader(rooms.model(), rooms.encoder(), limits, textLimits);
+        CallReader reader = new CallReader(rooms.model(), prompts, limits, seeds);
         GenerationService service = new GenerationService(
                 rooms.admission(),
                 rooms.scheduler(),
@@ -69,7 +71,11 @@ public final class FrontDoor {
                 limits,
                 answerWorkers,
                 clock);
-        open.set(new Open(reader, service, new TokenizerCalls(rooms.model(), rooms.encoder(), reader), rooms.model()));
+        open.set(new Open(
+                reader,
+                service,
+                new TokenizerCalls(rooms.model(), rooms.encoder(), prompts, textLimits),
+                rooms.model()));
     }
 
     /** True once calls reach the rooms. */
@@ -101,17 +107,14 @@ public final class FrontDoor {
     }
 
     private Mono<ServerResponse> answer(ServerRequest request, BiFunction<Open, byte[], Object> work) {
-        return opened().flatMap(door -> JsonBody.read(request, limits)
-                .publishOn(promptWorkers)
-                .map(body -> work.apply(door, body))
+        return opened().flatMap(door -> textWork.read(request, limits, timeout(request), body -> work.apply(door, body))
                 .flatMap(FrontDoor::json));
     }
 
     private Mono<ServerResponse> generate(
             ServerRequest request, String prefix, BiFunction<CallReader, byte[], GenerationCall> read) {
-        return opened().flatMap(door -> JsonBody.read(request, limits)
-                .publishOn(promptWorkers)
-                .map(body -> read.apply(door.reader(), body))
+        return opened().flatMap(door -> textWork.read(
+                        request, limits, timeout(request), body -> read.apply(door.reader(), body))
                 .flatMap(call -> {
                     String id = prefix + UUID.randomUUID().toString().replace("-", "");
                     Duration timeout = timeout(request);

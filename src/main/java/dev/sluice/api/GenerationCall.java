@@ -42,8 +42,8 @@ record GenerationCall(
     }
 
     /** Tokens of all prompts; several choices share one prompt and count it once. */
-    int promptTokens() {
-        int sum = 0;
+    long promptTokens() {
+        long sum = 0;
         for (int[] prompt : prompts) {
             sum += prompt.length;
         }

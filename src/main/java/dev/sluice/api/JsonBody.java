@@ -9,13 +9,18 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.IntPredicate;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.core.io.buffer.DataBufferLimitException;
 import org.springframework.core.io.buffer.DataBufferUtils;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.InvalidMediaTypeException;
 import org.springframework.http.MediaType;
 import org.springframework.web.reactive.function.server.ServerRequest;
+import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
@@ -56,8 +61,14 @@ final class JsonBody {
 
     private JsonBody() {}
 
-    /** The bytes of the body; an error if they are too many, too slow, compressed, or not declared as JSON. */
-    static Mono<byte[]> read(ServerRequest request, RequestLimits limits) {
+    /**
+     * The bytes of the body; an error if they are too many, too slow, compressed, or not declared as JSON.
+     *
+     * @param keep says whether so many bytes more may be kept
+     * @param full the error if they may not; the rest is read first, since a client that still sends hears no answer
+     */
+    static Mono<byte[]> read(
+            ServerRequest request, RequestLimits limits, IntPredicate keep, Supplier<ApiException> full) {
         int bytesMax = limits.bodyBytes();
         HttpHeaders headers = request.headers().asHttpHeaders();
         if (headers.getContentLength() > bytesMax) {
@@ -68,7 +79,18 @@ final class JsonBody {
             return Mono.error(ApiError.invalidRequest(415, "unsupported_media_type", notAccepted)
                     .asException());
         }
-        return DataBufferUtils.join(request.exchange().getRequest().getBody(), bytesMax)
+        AtomicLong dropped = new AtomicLong();
+        Flux<DataBuffer> body = request.exchange().getRequest().getBody().filter(buffer -> {
+            int count = buffer.readableByteCount();
+            if (dropped.get() == 0 && keep.test(count)) {
+                return true;
+            }
+            if (dropped.addAndGet(count) > bytesMax) {
+                throw tooLarge(bytesMax);
+            }
+            return false; // what is left out is released by join
+        });
+        return DataBufferUtils.join(body, bytesMax)
                 .map(buffer -> {
                     byte[] bytes = new byte[buffer.readableByteCount()];
                     buffer.read(bytes);
@@ -77,7 +99,8 @@ final class JsonBody {
                 })
                 .onErrorMap(DataBufferLimitException.class, e -> tooLarge(bytesMax))
                 .timeout(limits.readTimeout(), Mono.error(() -> tooSlow(limits.readTimeout())))
-                .defaultIfEmpty(new byte[0]);
+                .defaultIfEmpty(new byte[0])
+                .flatMap(bytes -> dropped.get() == 0 ? Mono.just(bytes) : Mono.error(full.get()));
     }
 
     /** What is wrong with the declared form of the body, or null. */

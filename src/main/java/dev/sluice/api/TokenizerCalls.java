@@ -2,8 +2,7 @@ package dev.sluice.api;
 
 import dev.sluice.text.PromptEncoder;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.AbstractList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,60 +12,77 @@ import tools.jackson.databind.JsonNode;
 /** The utilities around the tokenizer: text to ids, ids to text. */
 final class TokenizerCalls {
 
-    private static final int TEXT_BYTES_MAX = 8 << 20;
-    private static final int IDS_MAX = 1 << 20;
-
     private final ServedModel model;
     private final PromptEncoder encoder;
-    private final CallReader reader;
+    private final PromptReader prompts;
+    private final TextLimits limits;
 
-    TokenizerCalls(ServedModel model, PromptEncoder encoder, CallReader reader) {
+    TokenizerCalls(ServedModel model, PromptEncoder encoder, PromptReader prompts, TextLimits limits) {
         this.model = model;
         this.encoder = encoder;
-        this.reader = reader;
+        this.prompts = prompts;
+        this.limits = limits;
     }
 
+    /** Of several texts the messages win, then the prompt; what does not win must be valid as well. */
     Object tokenize(byte[] body) {
         Fields fields = JsonBody.parse(body);
-        reader.modelName(fields);
+        prompts.modelName(fields);
+        String prompt = text(fields, "prompt");
+        String content = text(fields, "content");
+        boolean addToPrompt = fields.flag("add_special_tokens", true);
+        boolean addToContent = fields.flag("add_special", false);
+        boolean withTexts = fields.flag("return_token_strs", false);
         int[] ids;
         if (fields.has("messages")) {
-            ids = reader.chatPrompt(fields);
+            ids = prompts.chat(fields);
+        } else if (prompt != null) {
+            ids = prompts.text("prompt", prompt, addToPrompt);
+        } else if (content != null) {
+            ids = prompts.text("content", content, addToContent);
         } else {
-            String name = fields.has("content") && !fields.has("prompt") ? "content" : "prompt";
-            String text = fields.text(name, TEXT_BYTES_MAX);
-            if (text == null) {
-                throw fields.missing("prompt");
-            }
-            String special = name.equals("content") ? "add_special" : "add_special_tokens";
-            ids = encoder.encodeText(text, fields.flag(special, name.equals("prompt")));
-        }
-        List<@Nullable String> texts = null;
-        if (fields.flag("return_token_strs", false)) {
-            texts = new ArrayList<>();
-            for (int id : ids) {
-                texts.add(new String(encoder.tokenizer().bytes(id), StandardCharsets.UTF_8));
-            }
+            throw fields.missing("prompt");
         }
         Map<String, @Nullable Object> answer = new LinkedHashMap<>();
         answer.put("count", ids.length);
         answer.put("max_model_len", model.contextLength());
-        answer.put("tokens", Arrays.stream(ids).boxed().toList());
-        answer.put("token_strs", texts);
+        answer.put("tokens", ids);
+        answer.put("token_strs", withTexts ? texts(ids) : null);
         return answer;
+    }
+
+    private @Nullable String text(Fields fields, String name) {
+        String text = fields.text(name, Integer.MAX_VALUE);
+        limits.checkBytes(name, text == null ? 0 : TextLimits.utf8Bytes(text));
+        return text;
+    }
+
+    /** The texts of the tokens, made one by one while they are written. */
+    private List<String> texts(int[] ids) {
+        return new AbstractList<>() {
+            @Override
+            public String get(int index) {
+                return new String(encoder.tokenizer().bytes(ids[index]), StandardCharsets.UTF_8);
+            }
+
+            @Override
+            public int size() {
+                return ids.length;
+            }
+        };
     }
 
     Object detokenize(byte[] body) {
         Fields fields = JsonBody.parse(body);
-        reader.modelName(fields);
+        prompts.modelName(fields);
         if (!fields.has("tokens")) {
             throw fields.missing("tokens");
         }
-        List<JsonNode> tokens = fields.list("tokens", IDS_MAX);
-        int[] ids = new int[tokens.size()];
-        for (int i = 0; i < ids.length; i++) {
-            ids[i] = (int) Fields.integerAt(tokens.get(i), "tokens", 0, model.vocabularySize() - 1L);
+        JsonNode tokens = fields.get("tokens");
+        if (!tokens.isArray()) {
+            throw fields.wrongType("tokens", "an array");
         }
-        return Map.of("prompt", encoder.tokenizer().decode(ids, false));
+        limits.checkTokens("tokens", tokens.size());
+        return Map.of("prompt", prompts.decoded("tokens", prompts.ids("tokens", tokens)));
     }
 }

@@ -182,10 +182,14 @@ public record SluiceProperties(
             @DefaultValue("0B") DataSize maxAnswerMemory,
             @DefaultValue("15s") @DurationMin Duration heartbeatAfter) {}
 
-    /** The threads that read prompts and write answers. */
+    /** The threads that read prompts and write answers, and what prompts may cost; zero bytes means what fits. */
     public record Tokenizer(
             @DefaultValue("0") @Min(0) @Max(256) int threads,
-            @DefaultValue("1024") @Min(1) int queue) {}
+            @DefaultValue("1024") @Min(1) int queue,
+            @DefaultValue("0B") DataSize queueMemory,
+            @DefaultValue("0B") DataSize maxText,
+            @DefaultValue("1048576") @Min(1) @Max(1 << 24) int maxTokens,
+            @DefaultValue("30s") @DurationMin(nanos = 1) Duration timeout) {}
 
     /** The end. */
     public record Shutdown(@DefaultValue("30s") @DurationMin Duration drain) {}

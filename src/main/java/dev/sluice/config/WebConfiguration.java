@@ -13,7 +13,10 @@ import dev.sluice.api.OptionsFilter;
 import dev.sluice.api.RequestIdFilter;
 import dev.sluice.api.RequestLimits;
 import dev.sluice.api.StatusRoutes;
+import dev.sluice.api.TextLimits;
+import dev.sluice.api.TextWork;
 import dev.sluice.runtime.Clock;
+import dev.sluice.runtime.FairPool;
 import dev.sluice.runtime.Threads;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
@@ -36,12 +39,30 @@ import reactor.core.scheduler.Schedulers;
 @Configuration(proxyBeanMethods = false)
 class WebConfiguration {
 
-    @Bean(destroyMethod = "shutdown")
-    ExecutorService promptPool(SluiceProperties properties) {
-        return Threads.boundedPool(
+    @Bean(destroyMethod = "close")
+    FairPool promptPool(SluiceProperties properties) {
+        return new FairPool(
                 "sluice-prompts",
                 textThreads(properties),
                 properties.tokenizer().queue());
+    }
+
+    @Bean
+    TextWork textWork(FairPool promptPool, SluiceProperties properties, MeterRegistry registry) {
+        SluiceProperties.Tokenizer settings = properties.tokenizer();
+        long largest = 2 * properties.api().maxBody().toBytes(); // no caller has more than half of the memory
+        long memory = settings.queueMemory().toBytes();
+        if (memory == 0) {
+            memory = Math.max(largest, Runtime.getRuntime().maxMemory() / 8);
+        } else if (memory < largest) {
+            throw new IllegalSettingException(
+                    "sluice.tokenizer.queue-memory must be at least twice sluice.api.max-body");
+        }
+        TextLimits limits =
+                new TextLimits(settings.maxText().toBytes(), settings.maxTokens(), settings.timeout(), memory);
+        TextWork work = new TextWork(promptPool, limits);
+        TextMeters.register(registry, work);
+        return work;
     }
 
     /** A call has at most one task here, so that none is refused once it is admitted. */
@@ -54,14 +75,14 @@ class WebConfiguration {
 
     private static int textThreads(SluiceProperties properties) {
         int threads = properties.tokenizer().threads();
-        return threads > 0 ? threads : Math.max(2, Runtime.getRuntime().availableProcessors());
+        return Math.max(2, threads > 0 ? threads : Runtime.getRuntime().availableProcessors());
     }
 
     @Bean
     FrontDoor frontDoor(
             SluiceProperties properties,
             EngineState state,
-            ExecutorService promptPool,
+            TextWork textWork,
             ExecutorService answerPool,
             Clock clock) {
         SluiceProperties.Api api = properties.api();
@@ -78,12 +99,7 @@ class WebConfiguration {
                 api.heartbeatAfter());
         SecureRandom seeds = new SecureRandom();
         return new FrontDoor(
-                limits,
-                state,
-                Schedulers.fromExecutorService(promptPool),
-                Schedulers.fromExecutorService(answerPool),
-                seeds::nextLong,
-                clock);
+                limits, state, textWork, Schedulers.fromExecutorService(answerPool), seeds::nextLong, clock);
     }
 
     @Bean

@@ -9,8 +9,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
-import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -44,12 +42,8 @@ final class SafetensorsFile {
     }
 
     /** Maps a file; pages are read when they are touched. */
-    static SafetensorsFile map(String name, Path path, Arena arena) {
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-            return of(name, channel.map(MapMode.READ_ONLY, 0, channel.size(), arena));
-        } catch (IOException e) {
-            throw new ModelFormatException(name + " cannot be mapped.", e);
-        }
+    static SafetensorsFile map(String name, FileChannel channel, Arena arena) throws IOException {
+        return of(name, channel.map(MapMode.READ_ONLY, 0, channel.size(), arena));
     }
 
     /** Copies a stream of known length into off-heap memory, without heap of that size. */

@@ -1,16 +1,16 @@
 package dev.sluice.text;
 
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.LibUtils;
+import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import dev.sluice.model.ModelFormatException;
-import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -30,23 +30,27 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
 
-    private record Special(String content, int id, boolean stripsLeft, boolean stripsRight) {}
+    /** A run takes time with the square of its length; at this length that is some microseconds for a character. */
+    private static final int RUN_MAX = 512;
 
-    /** The library cuts at 512 tokens unless told not to. */
-    private static final Map<String, String> LIBRARY_OPTIONS =
-            Map.of("truncation", "false", "padding", "false", "maxLength", String.valueOf(1 << 24));
+    private record Special(String content, int id, boolean stripsLeft, boolean stripsRight) {}
 
     static {
         // Without this the library asks the cloud for the machine's name, and tells its makers, at the first tokenizer.
         System.setProperty("OPT_OUT_TRACKING", "true");
     }
 
-    private final HuggingFaceTokenizer library;
+    /** Encoding reads, closing writes: the native tokenizer must not be deleted while somebody encodes. */
+    private final ReadWriteLock lock = new ReentrantReadWriteLock();
+
+    private long handle; // zero once it is deleted
     private final TokenBytes vocabulary;
     private final List<Special> specials;
+    private final boolean needsShortRuns;
 
-    private PretrainedTokenizer(HuggingFaceTokenizer library, TokenBytes vocabulary, List<Special> specials) {
-        this.library = library;
+    private PretrainedTokenizer(long handle, TokenBytes vocabulary, List<Special> specials, boolean needsShortRuns) {
+        this.handle = handle;
+        this.needsShortRuns = needsShortRuns;
         this.vocabulary = vocabulary;
         this.specials = specials;
     }
@@ -63,16 +67,17 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
             throw new ModelFormatException("tokenizer.json must hold a JSON object");
         }
         TokenBytes vocabulary = TokenBytes.read(tokenizer);
+        boolean needsShortRuns = TokenizerRules.check(tokenizer);
         List<Special> specials = new ArrayList<>();
         object.set("added_tokens", withoutSpecials(object, specials));
         object.putNull("truncation");
         object.putNull("padding");
-        byte[] plain = object.toString().getBytes(StandardCharsets.UTF_8);
+        object.putNull("decoder"); // decoding is done here
         try {
-            HuggingFaceTokenizer library =
-                    HuggingFaceTokenizer.newInstance(new ByteArrayInputStream(plain), LIBRARY_OPTIONS);
-            return new PretrainedTokenizer(library, vocabulary, specials);
-        } catch (IOException | RuntimeException e) {
+            LibUtils.checkStatus(); // loads it
+            long handle = TokenizersLibrary.LIB.createTokenizerFromString(object.toString());
+            return new PretrainedTokenizer(handle, vocabulary, specials, needsShortRuns);
+        } catch (RuntimeException e) {
             throw new ModelFormatException("tokenizer.json is refused by the tokenizer library", e);
         }
     }
@@ -114,12 +119,54 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
         if (text.isEmpty() && !addSpecialTokens) {
             return new int[0];
         }
-        long[] ids = library.encode(wellFormed(text), addSpecialTokens, false).getIds();
+        if (needsShortRuns && longestRun(text) > RUN_MAX) {
+            throw new UnencodableTextException(
+                    "has more than " + RUN_MAX
+                            + " white space characters or digits in a row, which this model's tokenizer cannot read in good time");
+        }
+        long[] ids = nativeIds(wellFormed(text), addSpecialTokens);
         int[] result = new int[ids.length];
         for (int i = 0; i < ids.length; i++) {
             result[i] = Math.toIntExact(ids[i]);
         }
         return result;
+    }
+
+    /** Characters in the longest run of white space or of digits. */
+    private static int longestRun(String text) {
+        int longest = 0;
+        int length = 0;
+        int before = 0;
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            int kind = Character.isDigit(c) ? 1 : isSpace(c) ? 2 : 0;
+            length = kind == 0 ? 0 : kind == before ? length + 1 : 1;
+            before = kind;
+            longest = Math.max(longest, length);
+        }
+        return longest;
+    }
+
+    private static boolean isSpace(char c) {
+        return Character.isWhitespace(c) || Character.isSpaceChar(c) || c == '\u0085';
+    }
+
+    /** Only the ids: the library's own Java class builds a string and a span of each token besides. */
+    private long[] nativeIds(String text, boolean addSpecialTokens) {
+        lock.readLock().lock();
+        try {
+            if (handle == 0) {
+                throw new IllegalStateException("the tokenizer is closed");
+            }
+            long encoding = TokenizersLibrary.LIB.encode(handle, text, addSpecialTokens);
+            try {
+                return TokenizersLibrary.LIB.getTokenIds(encoding);
+            } finally {
+                TokenizersLibrary.LIB.deleteEncoding(encoding);
+            }
+        } finally {
+            lock.readLock().unlock();
+        }
     }
 
     @Override
@@ -220,6 +267,14 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
 
     @Override
     public void close() {
-        library.close();
+        lock.writeLock().lock();
+        try {
+            if (handle != 0) {
+                TokenizersLibrary.LIB.deleteTokenizer(handle);
+                handle = 0;
+            }
+        } finally {
+            lock.writeLock().unlock();
+        }
     }
 }

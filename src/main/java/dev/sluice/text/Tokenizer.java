@@ -10,6 +10,7 @@ public interface Tokenizer {
      * Encodes text whose control tokens stay ordinary text: {@code <|im_end|>} typed by a client is never the token.
      *
      * @param addSpecialTokens let the tokenizer's post-processor add its own (usually a begin-of-sequence token)
+     * @throws UnencodableTextException if the text could take too long
      */
     int[] encode(String text, boolean addSpecialTokens);
 

@@ -39,7 +39,7 @@ class AnswerSizeTest {
     void repeatedPromptsCount() {
         assertThat(new AnswerSize(1, -1, false, 100_000, MAX).tokensMax()).isEqualTo((int) ((MAX - 800_000) / 64));
         assertThatThrownBy(() -> new AnswerSize(1, -1, true, 200_000, MAX).check(1, "max_tokens", "logprobs"))
-                .hasMessage("echo would repeat 200000 characters, and may repeat at most 131072");
+                .hasMessage("echo would repeat 200000 bytes, and may repeat at most 131072");
     }
 
     @Test

@@ -37,6 +37,23 @@ class FailedStartIT {
     }
 
     @Test
+    void aTokenizerThatWouldEndTheProcessEndsTheStart() throws Exception {
+        Path model = Path.of("src/main/resources/models/minimind2-small");
+        for (String name : List.of("config.json", "tokenizer_config.json", "model.safetensors")) {
+            Files.copy(model.resolve(name), directory.resolve(name));
+        }
+        String split =
+                "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a+)+$\"},\"behavior\":\"Isolated\",\"invert\":false}";
+        String tokenizer = Files.readString(model.resolve("tokenizer.json"));
+        String changed = tokenizer.replaceFirst(
+                "\"pre_tokenizer\": *\\{[^}]*}", "\"pre_tokenizer\":" + split.replace("$", "\\$"));
+        assertThat(changed).isNotEqualTo(tokenizer);
+        Files.writeString(directory.resolve("tokenizer.json"), changed);
+        assertThat(sentence("--sluice.model.path=" + directory))
+                .contains("tokenizer.json: pre_tokenizer.pattern.Regex \"(a+)+$\" repeats what repeats itself");
+    }
+
+    @Test
     void aBudgetBelowTheBatchEndsTheStart() throws Exception {
         assertThat(sentence("--sluice.scheduler.max-batched-tokens=10")).contains("max-batched-tokens");
     }

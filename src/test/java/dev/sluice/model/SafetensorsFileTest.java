@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -48,8 +49,9 @@ class SafetensorsFileTest {
         byte[] bytes = ModelFixtures.safetensors(TWO_TENSORS, 12);
         bytes[bytes.length - 12] = 5;
         Path path = Files.write(directory.resolve("x.safetensors"), bytes);
-        try (Arena arena = Arena.ofConfined()) {
-            SafetensorsFile mapped = SafetensorsFile.map("x", path, arena);
+        try (Arena arena = Arena.ofConfined();
+                FileChannel channel = FileChannel.open(path)) {
+            SafetensorsFile mapped = SafetensorsFile.map("x", channel, arena);
             SafetensorsFile copied = SafetensorsFile.read("x", new ByteArrayInputStream(bytes), bytes.length, arena);
             assertThat(mapped.tensors().keySet()).isEqualTo(copied.tensors().keySet());
             mapped.tensors()
