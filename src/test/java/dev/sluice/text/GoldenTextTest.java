@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelDirectory;
 import dev.sluice.runtime.Clock;
-import dev.sluice.text.jinja.TemplateLimits;
+import dev.sluice.jinja.TemplateLimits;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

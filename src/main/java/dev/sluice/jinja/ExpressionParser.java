@@ -1,6 +1,6 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
-import dev.sluice.text.jinja.Token.Kind;
+import dev.sluice.jinja.Token.Kind;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -3,6 +3,6 @@
  * reached), counts every step, and remembers which characters came from the client.
  */
 @NullMarked
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
 import org.jspecify.annotations.NullMarked;
