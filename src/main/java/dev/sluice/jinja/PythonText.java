@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** How Python's {@code str} and {@code json.dumps} write values. */
+/** How Python's {@code str} writes values. */
 final class PythonText {
 
     private PythonText() {}
@@ -27,14 +27,8 @@ final class PythonText {
             case Boolean flag -> out.append(flag ? "True" : "False");
             case Double number -> out.append(number(number));
             case Text text -> quote(text.chars(), out);
-            case List<?> list -> {
-                out.append('[');
-                for (int i = 0; i < list.size(); i++) {
-                    out.append(i == 0 ? "" : ", ");
-                    represent(list.get(i), out);
-                }
-                out.append(']');
-            }
+            case Tuple tuple -> represent(tuple, '(', tuple.size() == 1 ? ",)" : ")", out);
+            case List<?> list -> represent(list, '[', "]", out);
             case Map<?, ?> map -> {
                 out.append('{');
                 String separator = "";
@@ -51,6 +45,15 @@ final class PythonText {
             case Callable callable -> out.append("<function>");
             default -> out.append(value);
         }
+    }
+
+    private static void represent(List<?> list, char open, String close, StringBuilder out) {
+        out.append(open);
+        for (int i = 0; i < list.size(); i++) {
+            out.append(i == 0 ? "" : ", ");
+            represent(list.get(i), out);
+        }
+        out.append(close);
     }
 
     private static void quote(String text, StringBuilder out) {
@@ -91,89 +94,14 @@ final class PythonText {
             return (value < 0 ? "-" : "") + mantissa + "e" + (exponent < 0 ? "-" : "+")
                     + (Math.abs(exponent) < 10 ? "0" : "") + Math.abs(exponent);
         }
+        if (size < 1) {
+            // BigDecimal has no negative zero, and keeps the trailing zero of "1.0E-4".
+            String digits = size == 0
+                    ? "0.0"
+                    : new BigDecimal(Double.toString(size)).stripTrailingZeros().toPlainString();
+            return (Double.doubleToRawLongBits(value) < 0 ? "-" : "") + digits;
+        }
         String plain = new BigDecimal(Double.toString(value)).toPlainString();
         return plain.contains(".") ? plain : plain + ".0";
-    }
-
-    /**
-     * {@code json.dumps(value, ensure_ascii=False, indent=indent)}.
-     *
-     * @param indent blanks per level; negative writes one line
-     */
-    static String json(@Nullable Object value, int indent) {
-        StringBuilder out = new StringBuilder();
-        writeJson(value, indent, 0, out);
-        return out.toString();
-    }
-
-    private static void writeJson(@Nullable Object value, int indent, int level, StringBuilder out) {
-        switch (value) {
-            case null -> out.append("null");
-            case Boolean flag -> out.append(flag);
-            case Long number -> out.append(number);
-            case Double number ->
-                out.append(Double.isNaN(number) ? "NaN" : Double.isInfinite(number) ? "Infinity" : number(number));
-            case Text text -> quoteJson(text.chars(), out);
-            case List<?> list -> {
-                out.append('[');
-                for (int i = 0; i < list.size(); i++) {
-                    separate(i == 0, indent, level + 1, out);
-                    writeJson(list.get(i), indent, level + 1, out);
-                }
-                close(list.isEmpty(), indent, level, ']', out);
-            }
-            case Map<?, ?> map -> {
-                out.append('{');
-                boolean first = true;
-                for (Map.Entry<?, ?> entry : map.entrySet()) {
-                    separate(first, indent, level + 1, out);
-                    quoteJson(String.valueOf(entry.getKey()), out);
-                    out.append(": ");
-                    writeJson(entry.getValue(), indent, level + 1, out);
-                    first = false;
-                }
-                close(first, indent, level, '}', out);
-            }
-            default -> throw TemplateException.evaluation(Values.typeName(value) + " is not JSON serializable");
-        }
-    }
-
-    private static void separate(boolean first, int indent, int level, StringBuilder out) {
-        if (indent < 0) {
-            out.append(first ? "" : ", ");
-        } else {
-            out.append(first ? "\n" : ",\n").repeat(' ', indent * level);
-        }
-    }
-
-    private static void close(boolean empty, int indent, int level, char bracket, StringBuilder out) {
-        if (indent >= 0 && !empty) {
-            out.append('\n').repeat(' ', indent * level);
-        }
-        out.append(bracket);
-    }
-
-    private static void quoteJson(String text, StringBuilder out) {
-        out.append('"');
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            switch (c) {
-                case '"' -> out.append("\\\"");
-                case '\\' -> out.append("\\\\");
-                case '\n' -> out.append("\\n");
-                case '\r' -> out.append("\\r");
-                case '\t' -> out.append("\\t");
-                case '\b' -> out.append("\\b");
-                case '\f' -> out.append("\\f");
-                default -> {
-                    if (c < ' ') {
-                        out.append(String.format("\\u%04x", (int) c));
-                    } else {
-                        out.append(c);
-                    }
-                }
-            }
-        }
-        out.append('"');
     }
 }

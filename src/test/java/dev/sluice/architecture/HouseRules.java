@@ -52,8 +52,8 @@ public final class HouseRules {
         CUDA_MAY_IMPORT.put("copies", List.of("driver"));
     }
 
-    private static final List<String> CORE =
-            List.of("runtime", "request", "kv", "sampling", "jinja", "text", "model", "executor", "scheduler", "offload");
+    private static final List<String> CORE = List.of(
+            "runtime", "request", "kv", "sampling", "jinja", "text", "model", "executor", "scheduler", "offload");
 
     private HouseRules() {}
 
