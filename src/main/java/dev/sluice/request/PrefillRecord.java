@@ -4,7 +4,7 @@ package dev.sluice.request;
  * Where the tokens of one prompt came from: one atomic record, taken once with the first output.
  *
  * <p>All numbers stem from a single cache lookup, and nothing is derived by subtracting values of different lookups:
- * that is what let vLLM's counters go negative (its issue 36533, fixed by pull requests 36859 and 37460).
+ * that is what once let vLLM's counters go negative.
  *
  * @param promptTokens prompt length in tokens
  * @param localTokens tokens found in the device's prefix cache

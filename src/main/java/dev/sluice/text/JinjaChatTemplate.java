@@ -1,11 +1,12 @@
 package dev.sluice.text;
 
+import dev.sluice.jinja.Template;
+import dev.sluice.jinja.TemplateException;
+import dev.sluice.jinja.TemplateLimits;
+import dev.sluice.jinja.Text;
 import dev.sluice.model.ModelFormatException;
 import dev.sluice.runtime.Clock;
-import dev.sluice.text.jinja.Template;
-import dev.sluice.text.jinja.TemplateException;
-import dev.sluice.text.jinja.TemplateLimits;
-import dev.sluice.text.jinja.Text;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -44,7 +45,8 @@ public final class JinjaChatTemplate implements ChatTemplate {
         client.put("messages", messages);
         client.keySet().removeAll(own.keySet());
         try {
-            Text text = template.render(own, client, limits, clock);
+            Text text = template.render(
+                    own, client, limits, clock::monotonicNanos, () -> Instant.ofEpochMilli(clock.wallMillis()));
             return new RenderedPrompt(text.chars(), ranges(text.clientRanges()));
         } catch (TemplateException e) {
             boolean clientFault = e.kind() != TemplateException.Kind.LIMIT;

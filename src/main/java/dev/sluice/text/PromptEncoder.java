@@ -1,10 +1,10 @@
 package dev.sluice.text;
 
+import dev.sluice.jinja.TemplateLimits;
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelFormatException;
 import dev.sluice.model.TokenizerFiles;
 import dev.sluice.runtime.Clock;
-import dev.sluice.text.jinja.TemplateLimits;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

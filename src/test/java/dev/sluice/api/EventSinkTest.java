@@ -10,7 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** Reliability row S1: a reader that stands still has a bounded buffer and a bounded time. */
+/** A reader that stands still has a bounded buffer and a bounded time. */
 class EventSinkTest {
 
     private static final TokenEvent TOKEN = new TokenEvent.Token(7, null);

@@ -32,7 +32,7 @@ public final class HouseRules {
         MAY_IMPORT.put("kv", List.of("request"));
         MAY_IMPORT.put("model", List.of("request"));
         MAY_IMPORT.put("sampling", List.of("request"));
-        MAY_IMPORT.put("text", List.of("request", "model"));
+        MAY_IMPORT.put("text", List.of("request", "model", "jinja"));
         MAY_IMPORT.put("offload", List.of("request", "kv"));
         MAY_IMPORT.put("scheduler", List.of("request", "kv", "executor", "offload"));
         MAY_IMPORT.put("admission", List.of("request", "scheduler"));
@@ -52,14 +52,15 @@ public final class HouseRules {
         CUDA_MAY_IMPORT.put("copies", List.of("driver"));
     }
 
-    private static final List<String> CORE =
-            List.of("runtime", "request", "kv", "sampling", "text", "model", "executor", "scheduler", "offload");
+    private static final List<String> CORE = List.of(
+            "runtime", "request", "kv", "sampling", "jinja", "text", "model", "executor", "scheduler", "offload");
 
     private HouseRules() {}
 
     public static Map<String, ArchRule> of(String root) {
         Map<String, ArchRule> rules = new LinkedHashMap<>();
         MAY_IMPORT.forEach((room, allowed) -> rules.put("imports of " + room, imports(root, room, allowed)));
+        rules.put("jinja stands alone", standsAlone(root, "jinja"));
         rules.put("imports of the executor port", executorPort(root));
         for (String kind : List.of("cpu", "cuda", "sim")) {
             rules.put("imports of executor." + kind, executorKind(root, kind));
@@ -179,6 +180,15 @@ public final class HouseRules {
                 .should()
                 .dependOnClassesThat(
                         resideInAPackage(root + "..").and(not(resideInAnyPackage(packages.toArray(String[]::new)))));
+    }
+
+    /** Could be a library of its own: nothing but the JDK and annotations, not even {@code runtime}. */
+    private static ArchRule standsAlone(String root, String room) {
+        return classes()
+                .that(resideInAPackage(root + "." + room + ".."))
+                .should()
+                .onlyDependOnClassesThat()
+                .resideInAnyPackage(root + "." + room + "..", "java..", "org.jspecify..");
     }
 
     private static ArchRule executorPort(String root) {

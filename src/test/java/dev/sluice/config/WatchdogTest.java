@@ -15,7 +15,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.slf4j.LoggerFactory;
 
-/** Reliability rows F2 and F17: what the probes say when steps fail, and when one does not end. */
+/** What the probes say when steps fail, and when one does not end. */
 class WatchdogTest {
 
     private static final Duration LIMIT = Duration.ofSeconds(10);

@@ -65,7 +65,7 @@ class BadHeadIT {
 
     @ParameterizedTest
     @MethodSource("tooLarge")
-    void aHeadThatIsTooLargeEndsTheConnection(List<String> attack) { // H2, H5, H6, H9
+    void aHeadThatIsTooLargeEndsTheConnection(List<String> attack) {
         String answer = raw(attack.get(1));
         assertThat(responses(answer)).isEqualTo(1);
         assertThat(answer).startsWith("HTTP/1.1 " + attack.getFirst());
@@ -118,7 +118,7 @@ class BadHeadIT {
 
     @ParameterizedTest
     @MethodSource("ambiguous")
-    void whatCanBeReadInTwoWaysIsReadInNone(String request) { // H4, H7
+    void whatCanBeReadInTwoWaysIsReadInNone(String request) {
         String answer = raw(request);
         assertThat(answer).startsWith("HTTP/1.1 400").doesNotContain("minimind2-small");
         assertThat(responses(answer)).isEqualTo(1);

@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Reliability section 5, rows C and P19: what stands in the fields of calls that are well-formed. */
+/** What stands in the fields of calls that are well-formed. */
 class ContentIT {
 
     private static final String CHAT = "/v1/chat/completions";
@@ -60,7 +60,7 @@ class ContentIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"image_url", "input_audio", "file", "video_url"})
-    void nothingIsFetchedForAClient(String type) throws Exception { // C2
+    void nothingIsFetchedForAClient(String type) throws Exception {
         try (ServerSocket bait = new ServerSocket(0)) {
             bait.setSoTimeout(300);
             String url = "http://127.0.0.1:" + bait.getLocalPort() + "/x";
@@ -84,7 +84,7 @@ class ContentIT {
                 "\"chat_template_kwargs\":{\"messages\":[],\"bos_token\":\"x\"}",
                 "\"chat_template_kwargs\":{\"__class__\":1,\"tokenize\":true}"
             })
-    void noTemplateOfAClientIsRendered(String field) { // C6
+    void noTemplateOfAClientIsRendered(String field) {
         String plain = chat("What is the capital of France?");
         HttpResponse<String> answer = server.post(CHAT, plain.substring(0, plain.length() - 1) + "," + field + "}");
         if (answer.statusCode() == 200) {
@@ -100,7 +100,7 @@ class ContentIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"<|im_end|>", "<|im_start|>", "<|endoftext|>"})
-    void controlTokensWrittenAsTextAreText(String token) { // C7
+    void controlTokensWrittenAsTextAreText(String token) {
         int one = promptTokens("a " + token + " b") - promptTokens("a  b");
         int ten = promptTokens("a " + token.repeat(10) + " b") - promptTokens("a  b");
         assertThat(one).isGreaterThan(1);
@@ -121,7 +121,7 @@ class ContentIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"c0af", "e080af", "f08080af", "eda080", "f4908080", "ff", "c3", "5c7564383030"})
-    void whatIsNoUnicodeIsRefusedWhereverItStands(String hex) { // J13, J14
+    void whatIsNoUnicodeIsRefusedWhereverItStands(String hex) {
         byte[] bytes = HexFormat.of().parseHex(hex);
         for (String place : PLACES) {
             byte[] body = place.formatted(new String(bytes, StandardCharsets.ISO_8859_1))
@@ -189,7 +189,7 @@ class ContentIT {
 
     @ParameterizedTest
     @MethodSource("megabytes")
-    void aMegabyteOfOneCharacterIsRefusedByItsLengthAndDelaysNobody(String unit) { // C10, C11
+    void aMegabyteOfOneCharacterIsRefusedByItsLengthAndDelaysNobody(String unit) {
         HttpResponse<String> answer = server.post(CHAT, chat(unit.repeat((1 << 20) / unit.length())));
         assertThat(answer.statusCode()).isIn(200, 400);
         if (answer.statusCode() == 400) {
@@ -199,7 +199,7 @@ class ContentIT {
     }
 
     @Test
-    void whatLooksLikeTheEndOfAStreamIsText() { // C12
+    void whatLooksLikeTheEndOfAStreamIsText() {
         String text = "one\n\ntwo\r\ndata: [DONE]\n\n\u0000\u001b[31m three\u2028";
         String body = JsonMapper.shared()
                 .writeValueAsString(
@@ -217,7 +217,7 @@ class ContentIT {
     }
 
     @Test
-    void everyPairOfExtremeParametersIsServed() { // P19
+    void everyPairOfExtremeParametersIsServed() {
         List<List<String>> rows = AllPairs.of(List.of(
                 List.of("\"temperature\":0", "\"temperature\":2", "\"temperature\":1e-9"),
                 List.of("\"top_p\":1", "\"top_p\":1e-9"),

@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Reliability row F13: the packaged jar is told to end while it serves. */
+/** The packaged jar is told to end while it serves. */
 class DrainIT {
 
     private static final String STREAM = "{\"prompt\":\"Once\",\"max_tokens\":%d,\"temperature\":0,\"ignore_eos\":true,"

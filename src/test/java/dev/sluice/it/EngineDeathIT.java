@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Reliability rows F3, F16 and F17, with the whole application in a process of its own. */
+/** An engine that fails or hangs for good ends its process: the whole application in a process of its own. */
 class EngineDeathIT {
 
     private static final String STREAM =

@@ -25,7 +25,7 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Reliability section 9, step 5: valid calls that use every field, mutated by structure and by bytes. Whatever comes, the
+ * Valid calls that use every field, mutated by structure and by bytes. Whatever comes, the
  * answer is a result or an error of the client's, and nobody else notices. The seeds are fixed; what once went wrong
  * becomes a test of its own.
  */

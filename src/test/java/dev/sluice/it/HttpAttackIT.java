@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Reliability section 5, rows H and the slow ones of J: what no HTTP client would send, over plain sockets, to a server
+ * What no HTTP client would send, over plain sockets, to a server
  * that asks for keys. A second is the limit for slow senders here, where production gives 30.
  */
 class HttpAttackIT {
@@ -73,7 +73,7 @@ class HttpAttackIT {
                 "/metrics/%2e%2e/v1/models",
                 "/v1/models?api_key=right-key&key=right-key"
             })
-    void noSpellingOfAPathLeadsAroundTheKey(String path) { // H2, H3, H13
+    void noSpellingOfAPathLeadsAroundTheKey(String path) {
         String without = raw(get(path, ""));
         assertThat(without).containsPattern("^HTTP/1\\.1 40[014]").doesNotContain("minimind2-small");
         String with = raw(get(path, KEY));
@@ -95,7 +95,7 @@ class HttpAttackIT {
 
     @ParameterizedTest
     @MethodSource("wrongKeys")
-    void everyWrongKeyGetsTheSameAnswer(String header) { // H5
+    void everyWrongKeyGetsTheSameAnswer(String header) {
         String answer = raw(get("/v1/models", header));
         assertThat(answer).startsWith("HTTP/1.1 401").contains("WWW-Authenticate: Bearer");
         assertThat(answer.substring(answer.indexOf("\r\n\r\n")))
@@ -105,13 +105,13 @@ class HttpAttackIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"GET", "TRACE", "FOO", "DELETE"})
-    void otherMethodsAreNotAllowed(String method) { // H10
+    void otherMethodsAreNotAllowed(String method) {
         String answer = raw(post(KEY, BODY).replaceFirst("POST", method));
         assertThat(answer).startsWith("HTTP/1.1 405").contains("Allow: POST", "\"method_not_allowed\"");
     }
 
     @Test
-    void formsOfOtherOriginsAreNotUnderstoodAndGetNoPermission() { // H11
+    void formsOfOtherOriginsAreNotUnderstoodAndGetNoPermission() {
         String form = post(KEY + "Origin: http://evil.example\r\n", "prompt=Hi")
                 .replace("application/json", "application/x-www-form-urlencoded");
         assertThat(raw(form)).startsWith("HTTP/1.1 415").doesNotContain("Access-Control");
@@ -131,7 +131,7 @@ class HttpAttackIT {
     }
 
     @Test
-    void expectationsAreMetOrRefused() { // H12
+    void expectationsAreMetOrRefused() {
         String large = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + KEY
                 + "Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n";
         assertThat(raw(large)).startsWith("HTTP/1.1 413").doesNotContain("100 Continue");
@@ -139,7 +139,7 @@ class HttpAttackIT {
     }
 
     @Test
-    void oneRequestIdOnManyRequestsServesAllAndABadOneIsReplaced() throws Exception { // H9
+    void oneRequestIdOnManyRequestsServesAllAndABadOneIsReplaced() throws Exception {
         List<Thread> callers = new ArrayList<>();
         List<String> ids = Collections.synchronizedList(new ArrayList<>());
         for (int i = 0; i < 20; i++) {
@@ -161,7 +161,7 @@ class HttpAttackIT {
     }
 
     @Test
-    void aBodyThatNeverEndsIsCutOff() { // J5
+    void aBodyThatNeverEndsIsCutOff() {
         List<String> parts = new ArrayList<>();
         parts.add("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + KEY
                 + "Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
@@ -175,7 +175,7 @@ class HttpAttackIT {
     }
 
     @Test
-    void aBodyInOneByteChunksIsRead() { // J6, a thousandth of it
+    void aBodyInOneByteChunksIsRead() { // a thousandth of it
         StringBuilder chunks = new StringBuilder();
         String body = BODY + " ".repeat(8000);
         body.chars().forEach(c -> chunks.append("1\r\n").append((char) c).append("\r\n"));
@@ -185,7 +185,7 @@ class HttpAttackIT {
     }
 
     @Test
-    void aBodyThatStopsHalfwayIsGivenUp() { // J21
+    void aBodyThatStopsHalfwayIsGivenUp() {
         String request = post(KEY, BODY).replace("Content-Length: " + BODY.length(), "Content-Length: 500");
         assertThat(raw(request))
                 .startsWith("HTTP/1.1 408")
@@ -193,7 +193,7 @@ class HttpAttackIT {
     }
 
     @Test
-    void aHeadThatTricklesIsGivenUpAndHurtsNobody() throws Exception { // H8, with 100 connections instead of 1,000
+    void aHeadThatTricklesIsGivenUpAndHurtsNobody() throws Exception { // with 100 connections instead of 1,000
         List<Socket> slow = new ArrayList<>();
         for (int i = 0; i < 100; i++) {
             Socket socket = i < 90 ? connect(server.base) : connect(server.management);
@@ -208,7 +208,7 @@ class HttpAttackIT {
     }
 
     @Test
-    void aSecondHeadOnTheSameConnectionHasItsTimeToo() throws Exception { // H8
+    void aSecondHeadOnTheSameConnectionHasItsTimeToo() throws Exception {
         try (Socket socket = connect(server.base)) {
             String first = post(KEY, BODY).replace("Connection: close\r\n", "");
             socket.getOutputStream().write(first.getBytes(StandardCharsets.US_ASCII));
@@ -224,14 +224,14 @@ class HttpAttackIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"../../etc/passwd", "/etc/passwd", "http://169.254.169.254/", "\\u0000", "mod\\u0435l", ""})
-    void aModelIsANameAndNothingElse(String name) { // H1
+    void aModelIsANameAndNothingElse(String name) {
         String answer = raw(post(KEY, "{\"model\":\"" + name + "\",\"prompt\":\"Hi\"}"));
         assertThat(answer).containsPattern("^HTTP/1\\.1 40[04]").contains("\"param\":\"model\"");
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"/nothing", "/v1/models/none", "/actuator/env"})
-    void errorsAreJsonWhateverIsAccepted(String path) { // O5
+    void errorsAreJsonWhateverIsAccepted(String path) {
         assertThat(raw(get(path, KEY + "Accept: text/html\r\n")))
                 .startsWith("HTTP/1.1 404")
                 .contains("Content-Type: application/json")

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** Reliability row F14 with the disk tier: what a killed server has kept is used by the next one, or not at all. */
+/** What a killed server has kept is used by the next one, or not at all. */
 class OffloadRestartIT {
 
     private static final int PROMPTS = 5;

@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.springframework.boot.test.system.CapturedOutput;
 import org.springframework.boot.test.system.OutputCaptureExtension;
 
-/** Reliability section 5, rows O: what operators see, and what they must not see. */
+/** What operators see, and what they must not see. */
 @ExtendWith(OutputCaptureExtension.class)
 class OperationsIT {
 
@@ -62,7 +62,7 @@ class OperationsIT {
     }
 
     @Test
-    void noClientCanMakeTheMetricsGrow() { // O1, with a hundredth of the calls
+    void noClientCanMakeTheMetricsGrow() { // with a hundredth of the calls
         oneOfEachKind("first");
         oneOfEachKind("second");
         // A call is counted after its answer, the scrape's own too.
@@ -104,7 +104,7 @@ class OperationsIT {
                 "jolokia",
                 "logfile"
             })
-    void otherActuatorEndpointsAreNotThere(String id) { // O2
+    void otherActuatorEndpointsAreNotThere(String id) {
         assertThat(server.getAt(server.management + "/actuator/" + id).statusCode())
                 .isEqualTo(404);
         assertThat(server.get("/actuator/" + id).statusCode()).isEqualTo(404);
@@ -112,7 +112,7 @@ class OperationsIT {
 
     @ParameterizedTest
     @ValueSource(strings = {"health", "health/liveness", "health/readiness", "health/offload", "info", "prometheus"})
-    void theseActuatorEndpointsAreOnTheManagementPortOnly(String id) { // O2
+    void theseActuatorEndpointsAreOnTheManagementPortOnly(String id) {
         assertThat(server.getAt(server.management + "/actuator/" + id).statusCode())
                 .isEqualTo(200);
         assertThat(server.get("/actuator/" + id).statusCode()).isEqualTo(404);
@@ -121,7 +121,7 @@ class OperationsIT {
     @ParameterizedTest
     @ValueSource(
             strings = {"line\\r\\nINFO forged line", "\\u001b[31mred", "${jndi:ldap://127.0.0.1/x}", "secret-word"})
-    void theLogHoldsNoContentAndNothingForged(String text, CapturedOutput output) { // O3
+    void theLogHoldsNoContentAndNothingForged(String text, CapturedOutput output) {
         server.post("/v1/completions", "{\"model\":\"" + text + "\",\"prompt\":\"x\"}");
         server.post("/v1/completions", "{\"prompt\":\"" + text + "\",\"max_tokens\":1,\"user\":\"" + text + "\"}");
         server.post(

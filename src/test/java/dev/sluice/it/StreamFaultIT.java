@@ -28,7 +28,7 @@ import org.slf4j.LoggerFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Reliability section 5, rows S: clients that go away, and choices that end at different times. */
+/** Clients that go away, and choices that end at different times. */
 class StreamFaultIT {
 
     private static RunningServer server;
@@ -81,13 +81,13 @@ class StreamFaultIT {
 
     @ParameterizedTest
     @ValueSource(ints = {-1, 0, 1, 12, 200, 1001, 5000})
-    void aClientThatHangsUpGivesEverythingBack(int bytes) throws IOException { // S2
+    void aClientThatHangsUpGivesEverythingBack(int bytes) throws IOException {
         hangUpAfter(bytes);
         everythingIsGivenBack();
     }
 
     @Test
-    void hundredsThatHangUpAtOnceLeaveNothingBehind() throws Exception { // S3, with 300 clients instead of 5,000
+    void hundredsThatHangUpAtOnceLeaveNothingBehind() throws Exception { // with 300 clients instead of 5,000
         Random random = new Random(3);
         try (ExecutorService clients = Executors.newFixedThreadPool(32)) {
             for (int i = 0; i < 300; i++) {
@@ -105,7 +105,7 @@ class StreamFaultIT {
     }
 
     @Test
-    void choicesThatEndEarlyLeaveTheOthersAlone() { // S6
+    void choicesThatEndEarlyLeaveTheOthersAlone() {
         String body = "{\"messages\":[{\"role\":\"user\",\"content\":\"Tell me about the sea.\"}],\"n\":16,\"seed\":1,"
                 + "\"temperature\":1,\"max_tokens\":40,\"stop\":[\"the\",\"is\"],\"stream\":true}";
         String stream = server.post("/v1/chat/completions", body).body();

@@ -63,7 +63,7 @@ class KvCacheScenariosTest {
     }
 
     @Test
-    void prefixesAreSharedAndFreedTailFirst() { // S11
+    void prefixesAreSharedAndFreedTailFirst() {
         KvCache cache = cache(11);
         int[] common = tokens(0, 48);
         BlockTable r0 = table(join(common, tokens(100, 7)), null);
@@ -89,7 +89,7 @@ class KvCacheScenariosTest {
     }
 
     @Test
-    void earlierFreedRequestsAreEvictedFirst() { // S56
+    void earlierFreedRequestsAreEvictedFirst() {
         KvCache cache = cache(11);
         int[] first = tokens(0, 87);
         BlockTable r0 = table(first, null);
@@ -107,7 +107,7 @@ class KvCacheScenariosTest {
     }
 
     @Test
-    void decodingTakesABlockOnlyWhenOneIsFull() { // S13
+    void decodingTakesABlockOnlyWhenOneIsFull() {
         KvCache cache = cache(11);
         int[] all = tokens(0, 78);
         BlockTable table = new BlockTable(null);
@@ -125,7 +125,7 @@ class KvCacheScenariosTest {
     }
 
     @Test
-    void onlyEqualSaltsShare() { // S14
+    void onlyEqualSaltsShare() {
         KvCache cache = cache(32);
         int[] prompt = tokens(0, 55);
         admit(cache, table(prompt, "tenant a"), 55);
@@ -143,7 +143,7 @@ class KvCacheScenariosTest {
     }
 
     @Test
-    void contentsComeAndGoAsEvents() { // S57
+    void contentsComeAndGoAsEvents() {
         int blocks = 4;
         KvCache cache = cache(blocks + 1);
         int[] prompt = tokens(0, blocks * SIZE);

@@ -56,7 +56,7 @@ class RequestMetricsRecorderTest {
         "1000, 0, 1000, 0, 1000",
         "1000, 600, 400, 0, 1000"
     })
-    void eachRecordMovesAllItsSums(int prompt, int local, int external, int computed, int cached) { // S35
+    void eachRecordMovesAllItsSums(int prompt, int local, int external, int computed, int cached) {
         PrefillRecord record = new PrefillRecord(prompt, local, external);
         recorder.onPrefilled(Timelines.finished(record, 3), record);
         assertThat(value("vllm:prompt_tokens_total", "")).isEqualTo(prompt);
@@ -71,7 +71,7 @@ class RequestMetricsRecorderTest {
 
     @ParameterizedTest
     @CsvSource({"10, -1, 0", "10, 0, -2", "10, 6, 5"})
-    void anInconsistentRecordCannotExist(int prompt, int local, int external) { // S49
+    void anInconsistentRecordCannotExist(int prompt, int local, int external) {
         assertThatThrownBy(() -> new PrefillRecord(prompt, local, external))
                 .isInstanceOf(IllegalArgumentException.class);
     }
@@ -124,7 +124,7 @@ class RequestMetricsRecorderTest {
     }
 
     @Test
-    void theHitRateForgetsWhatIsOlderThanItsWindow() { // S37
+    void theHitRateForgetsWhatIsOlderThanItsWindow() {
         PrefixHitRate rate = new PrefixHitRate(5);
         int[][] updates = {{1, 20, 9}, {4, 80, 16}, {1, 10, 2}, {11, 20, 10}, {22, 40, 30}};
         double[] expected = {.45, .25, .2, .5, .75};

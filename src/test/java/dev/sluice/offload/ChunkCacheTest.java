@@ -49,7 +49,7 @@ class ChunkCacheTest {
     }
 
     @Test
-    void chunksAreWrittenReadPinnedAndEvicted() { // S38, S39
+    void chunksAreWrittenReadPinnedAndEvicted() {
         assertThat(cache.prepareStore(keys(1, 2))).isEqualTo(keys(1, 2));
         assertThat(ids(1, 2)).containsExactly(0, 1);
         assertThat(cache.lookup(key(1))).isEqualTo(State.BEING_WRITTEN);
@@ -89,7 +89,7 @@ class ChunkCacheTest {
     }
 
     @Test
-    void aChunkMovesTheTargetWhenItsGhostIsAskedFor() { // S59
+    void aChunkMovesTheTargetWhenItsGhostIsAskedFor() {
         ArcPolicy policy = new ArcPolicy(2);
         cache = new ChunkCache(2, policy, 0, 100);
         store(1, 2);
@@ -106,7 +106,7 @@ class ChunkCacheTest {
     }
 
     @Test
-    void aChunkIsStoredOnceEnoughRequestsHaveAskedForIt() { // S60
+    void aChunkIsStoredOnceEnoughRequestsHaveAskedForIt() {
         cache = new ChunkCache(10, new LruPolicy(), 2, 3);
         keys(1, 2).forEach(cache::countRequest);
         assertThat(cache.prepareStore(keys(1, 2))).isEmpty();
@@ -119,7 +119,7 @@ class ChunkCacheTest {
     }
 
     @Test
-    void chunksThatAreNotStoredForLackOfRequestsAreCounted() { // S60
+    void chunksThatAreNotStoredForLackOfRequestsAreCounted() {
         cache = new ChunkCache(10, new LruPolicy(), 2, 3);
         assertThat(cache.prepareStore(keys(1, 2, 3))).isEmpty();
         assertThat(cache.takeSkipped()).isEqualTo(3);

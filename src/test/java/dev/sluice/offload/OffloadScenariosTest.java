@@ -19,7 +19,7 @@ class OffloadScenariosTest {
     }
 
     @Test
-    void onlyTheChunkThatTheHostLacksIsStored() { // S41
+    void onlyTheChunkThatTheHostLacksIsStored() {
         OffloadBench bench = bench(4, 40, 3, true);
         int[] prompt = bench.distinctPrompt(36);
         bench.add("a", prompt, 1);
@@ -35,7 +35,7 @@ class OffloadScenariosTest {
     }
 
     @Test
-    void storesArePendingThroughPreemptionUntilTheirBlocksAreNeeded() { // S42
+    void storesArePendingThroughPreemptionUntilTheirBlocksAreNeeded() {
         OffloadBench bench = bench(4, 20, 3, false);
         bench.holding = true;
         bench.add("old", bench.distinctPrompt(9), 23, 0, true);
@@ -65,7 +65,7 @@ class OffloadScenariosTest {
     }
 
     @Test
-    void twoRequestsWithOnePrefixLoadItOnce() { // S43
+    void twoRequestsWithOnePrefixLoadItOnce() {
         OffloadBench bench = bench(4, 40, 3, true);
         int[] prefix = bench.distinctPrompt(12);
         bench.add("first", prefix, 1);
@@ -112,14 +112,14 @@ class OffloadScenariosTest {
 
     @ParameterizedTest
     @CsvSource({"2147483647, store 0-8", "0, ''", "24, store 0-5", "23, store 0-2", "11, ''", "36, store 0-8"})
-    void aRequestMayLimitWhatOfItIsStored(int tokens, String expected) { // S61
+    void aRequestMayLimitWhatOfItIsStored(int tokens, String expected) {
         OffloadBench bench = bench(4, 40, 3, true);
         bench.add("a", bench.distinctPrompt(36), 5, tokens, true);
         assertThat(String.join(", ", bench.runToEnd())).isEqualTo(expected);
     }
 
     @Test
-    void withPromptsOnlyNothingGeneratedIsStored() { // S62
+    void withPromptsOnlyNothingGeneratedIsStored() {
         OffloadBench bench = bench(4, 40, 3, true);
         int[] prompt = bench.distinctPrompt(24);
         bench.add("a", prompt, 48);
@@ -134,7 +134,7 @@ class OffloadScenariosTest {
     }
 
     @Test
-    void aRequestThatSkipsReadingLoadsNothingAndStoresAllTheSame() { // S63
+    void aRequestThatSkipsReadingLoadsNothingAndStoresAllTheSame() {
         OffloadBench bench = bench(4, 40, 3, true);
         int[] prompt = bench.distinctPrompt(12);
         bench.add("a", prompt, 1, Integer.MAX_VALUE, false);
@@ -148,7 +148,7 @@ class OffloadScenariosTest {
     }
 
     @Test
-    void aPendingStoreIsFlushedBeforeItsOnlyBlockIsComputedAnew() { // S64
+    void aPendingStoreIsFlushedBeforeItsOnlyBlockIsComputedAnew() {
         OffloadBench bench = bench(4, 2, 1, true);
         bench.holding = true;
         bench.add("r1", bench.distinctPrompt(4), 1);
@@ -161,7 +161,7 @@ class OffloadScenariosTest {
     }
 
     @Test
-    void aPendingStoreIsFlushedBeforeItsOnlyBlockIsLoaded() { // S64
+    void aPendingStoreIsFlushedBeforeItsOnlyBlockIsLoaded() {
         OffloadBench bench = bench(4, 2, 1, true);
         int[] stored = bench.distinctPrompt(4);
         bench.add("r0", stored, 1);
@@ -201,7 +201,7 @@ class OffloadScenariosTest {
     }
 
     @Test
-    void aPromptWithoutAWholeChunkBeyondTheDeviceIsNotLookedUp() { // S41
+    void aPromptWithoutAWholeChunkBeyondTheDeviceIsNotLookedUp() {
         OffloadBench bench = bench(4, 40, 3, true);
         int[] prompt = bench.distinctPrompt(23);
         for (int local : new int[] {12, 16, 20}) {
@@ -209,7 +209,7 @@ class OffloadScenariosTest {
             bench.connector.onNewRequest(request);
             assertThat(bench.connector.match(request, local)).isZero();
         }
-        UnaskedRequest skipping = new UnaskedRequest(prompt.length, false); // S63
+        UnaskedRequest skipping = new UnaskedRequest(prompt.length, false);
         bench.connector.onNewRequest(skipping);
         assertThat(bench.connector.match(skipping, 0)).isZero();
     }

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 class AdmissionScenariosTest {
 
     @Test
-    void twoEqualPromptsInOneStepShareTheBlocksThatTheFirstIsAboutToFill() { // S15
+    void twoEqualPromptsInOneStepShareTheBlocksThatTheFirstIsAboutToFill() {
         Bench bench = new Bench(16, 64, s -> s);
         int[] prompt = bench.distinctPrompt(100);
         bench.add("a", prompt, 2);
@@ -26,7 +26,7 @@ class AdmissionScenariosTest {
     }
 
     @Test
-    void aCachedPrefixLeavesTheRestToCompute() { // S16
+    void aCachedPrefixLeavesTheRestToCompute() {
         Bench bench = new Bench(16, 64, s -> s);
         int[] prompt = bench.distinctPrompt(33);
         bench.add("a", prompt, 1);
@@ -38,7 +38,7 @@ class AdmissionScenariosTest {
     }
 
     @Test
-    void longPromptsAreCutToTheThresholdAndTheBudget() { // S17
+    void longPromptsAreCutToTheThresholdAndTheBudget() {
         Bench bench = new Bench(16, 512, s -> s.budget(1024).threshold(400));
         for (String name : List.of("a", "b", "c")) {
             bench.add(name, bench.distinctPrompt(800), 8);
@@ -49,7 +49,7 @@ class AdmissionScenariosTest {
     }
 
     @Test
-    void aPromptThatDoesNotFitTheBudgetIsCutOrStopsEverythingBehindIt() { // S18
+    void aPromptThatDoesNotFitTheBudgetIsCutOrStopsEverythingBehindIt() {
         assertThat(firstStep(true)).isEqualTo("a 800 new, b 224 new");
         assertThat(firstStep(false)).isEqualTo("a 800 new");
     }
@@ -65,7 +65,7 @@ class AdmissionScenariosTest {
     }
 
     @Test
-    void aSmallRequestNeverPassesALargeOneThatWaits() { // S19
+    void aSmallRequestNeverPassesALargeOneThatWaits() {
         Bench bench = new Bench(4, 8, s -> s);
         bench.add("a", bench.distinctPrompt(16), 3);
         bench.add("big", bench.distinctPrompt(24), 1);
@@ -77,7 +77,7 @@ class AdmissionScenariosTest {
     }
 
     @Test
-    void priorityThenArrivalThenNumberDecide() { // S20
+    void priorityThenArrivalThenNumberDecide() {
         assertThat(order(new int[] {2, 0, 1}, new long[] {1, 2, 3})).isEqualTo("b 4 new, c 4 new, a 4 new");
         assertThat(order(new int[] {1, 1, 1}, new long[] {3, 1, 2})).isEqualTo("b 4 new, c 4 new, a 4 new");
         assertThat(order(new int[] {2, 1, 1, 0}, new long[] {1, 3, 2, 4}))
@@ -99,7 +99,7 @@ class AdmissionScenariosTest {
     }
 
     @Test
-    void outputsEndWhereTheyMust() { // S25
+    void outputsEndWhereTheyMust() {
         assertThat(end(new SamplingParams.Builder().maxTokens(9).endTokenIds(7).build()))
                 .isEqualTo(new TokenEvent.Finished(FinishReason.STOP, -1));
         assertThat(end(new SamplingParams.Builder().maxTokens(9).stopTokenIds(7).build()))
@@ -116,7 +116,7 @@ class AdmissionScenariosTest {
     }
 
     @Test
-    void noStopCountsBeforeTheMinimum() { // S25
+    void noStopCountsBeforeTheMinimum() {
         Bench bench = new Bench(16, 64, s -> s);
         SamplingParams sampling = new SamplingParams.Builder()
                 .maxTokens(9)
@@ -138,7 +138,7 @@ class AdmissionScenariosTest {
     }
 
     @Test
-    void aResetTakesTheBlocksOfRunningRequestsOnlyIfTold() { // S26
+    void aResetTakesTheBlocksOfRunningRequestsOnlyIfTold() {
         Bench bench = new Bench(16, 64, s -> s);
         for (int i = 0; i < 10; i++) {
             bench.add("r" + i, bench.distinctPrompt(20), 4);
@@ -154,7 +154,7 @@ class AdmissionScenariosTest {
     }
 
     @Test
-    void aRequestCancelledBeforeItWasScheduledLeavesNoNumbers() { // S47
+    void aRequestCancelledBeforeItWasScheduledLeavesNoNumbers() {
         Bench bench = new Bench(16, 64, s -> s);
         RecordingSink sink = bench.add("a", bench.distinctPrompt(20), 4);
         bench.cancel("a");
@@ -197,7 +197,7 @@ class AdmissionScenariosTest {
     }
 
     @Test
-    void aListenerThatThrowsStopsNothing() { // S49
+    void aListenerThatThrowsStopsNothing() {
         Bench bench = new Bench(16, 64, s -> s);
         bench.ledger.broken = true;
         RecordingSink sink = bench.add("a", bench.distinctPrompt(4), 3);

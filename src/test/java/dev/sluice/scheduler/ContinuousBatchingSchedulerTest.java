@@ -187,7 +187,6 @@ class ContinuousBatchingSchedulerTest {
                 new NoClassDefFoundError("gone"));
     }
 
-    // F3, F16
     @ParameterizedTest
     @MethodSource("deaths")
     void whoeverWaitsHearsOfTheDeathOfTheLoopAndNobodyComesInAnyMore(Throwable cause) throws Exception {
@@ -209,7 +208,6 @@ class ContinuousBatchingSchedulerTest {
         assertThat(scheduler.submit(request("late", 1), new EndingSink())).isFalse();
     }
 
-    // F16
     @Test
     void aReaderThatThrowsAtTheEndKeepsTheDeathFromNobody() throws Exception {
         executor.doom = new ExecutorException(Scope.DEVICE, "the device is gone");
@@ -281,7 +279,7 @@ class ContinuousBatchingSchedulerTest {
         assertThat(death).isNotDone();
     }
 
-    // F23: cancellations from several threads, at whatever moment they come
+    // Cancellations from several threads, at whatever moment they come
     @Test
     void racingCancellationsYieldExactlyOneEndEach() throws Exception {
         scheduler.start();

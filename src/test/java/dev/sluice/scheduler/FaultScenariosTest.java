@@ -36,7 +36,6 @@ class FaultScenariosTest {
         assertThat(bench.sinks.get(name).tokens()).as(name).isEqualTo(bench.demanded(name));
     }
 
-    // F1
     @Test
     void aRequestThatFailsInAStepFailsAlone() {
         Bench bench = Bench.simulated(4, 64, s -> s);
@@ -54,7 +53,7 @@ class FaultScenariosTest {
         assertThat(bench.free()).isEqualTo(63);
     }
 
-    // F1, where the others were to read what the failed one did not write
+    // The others were to read what the failed one did not write
     @Test
     void requestsThatShareThePrefixOfAFailedOneAreComputedAnew() {
         Bench bench = Bench.simulated(4, 64, s -> s);
@@ -74,7 +73,6 @@ class FaultScenariosTest {
         }
     }
 
-    // F2
     @Test
     void aStepThatFailsCostsThoseInItAndNobodyElse() {
         Bench bench = Bench.simulated(4, 64, s -> s.maxSequences(2));
@@ -94,7 +92,7 @@ class FaultScenariosTest {
         assertThat(bench.snapshot().failedStepsInARow()).isZero();
     }
 
-    // F2: any exception counts as the step's, not the process's
+    // Any exception counts as the step's, not the process's
     @Test
     void failedStepsAreCountedUntilAProbeSucceeds() {
         Bench bench = Bench.simulated(4, 64, s -> s);
@@ -118,7 +116,7 @@ class FaultScenariosTest {
         assertThat(bench.step()).isEmpty();
     }
 
-    // F3: the loop hands the failure on; ContinuousBatchingSchedulerTest shows what follows
+    // The loop hands the failure on; ContinuousBatchingSchedulerTest shows what follows
     @Test
     void aLostDeviceEndsTheLoop() {
         Bench bench = new Bench(4, 64, s -> s);
@@ -127,7 +125,6 @@ class FaultScenariosTest {
         assertThatThrownBy(bench::step).hasMessage("the device is gone");
     }
 
-    // F22
     @ParameterizedTest
     @ValueSource(ints = {StepResult.NO_TOKEN, -2, Bench.VOCABULARY, Integer.MAX_VALUE, Integer.MIN_VALUE})
     void aTokenOutsideOfTheVocabularyFailsItsRequestAlone(int token) {
@@ -141,7 +138,6 @@ class FaultScenariosTest {
         assertThat(bench.sinks.get("a").tokens()).hasSize(6);
     }
 
-    // F10
     @Test
     void aReaderThatThrowsLosesItsRequestAlone() {
         Bench bench = Bench.simulated(4, 64, s -> s);
@@ -167,7 +163,6 @@ class FaultScenariosTest {
         assertThat(bench.ledger.ends).containsExactly(FinishReason.ABORT, FinishReason.LENGTH);
     }
 
-    // F23
     @Test
     void aCancellationAtAnyMomentYieldsExactlyOneEnd() {
         int turns = crowdedHistory(-1, "none").size();
@@ -209,7 +204,6 @@ class FaultScenariosTest {
         return orders;
     }
 
-    // F24
     @Test
     void inAPoolThatIsTooSmallTheOldestAlwaysProgressesAndAllEnd() {
         for (long seed = 0; seed < 50; seed++) {

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.slf4j.LoggerFactory;
 
-/** Reliability row F21: whatever the ledger throws, the loop does not see it, and the log is not flooded. */
+/** Whatever the ledger throws, the loop does not see it, and the log is not flooded. */
 class GuardedListenerTest {
 
     private final VirtualClock clock = new VirtualClock();

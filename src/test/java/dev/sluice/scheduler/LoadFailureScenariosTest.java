@@ -32,7 +32,7 @@ class LoadFailureScenariosTest {
 
     @ParameterizedTest
     @CsvSource({"0+98, 0", "50+98, 800", "98, 1568"})
-    void aFailedLoadBesideTheStepsKeepsWhatCameBeforeTheFirstBadBlock(String invalid, int valid) { // S31
+    void aFailedLoadBesideTheStepsKeepsWhatCameBeforeTheFirstBadBlock(String invalid, int valid) {
         ScriptedConnector connector = new ScriptedConnector().asynchronous();
         Bench bench = threeRequests(connector, LoadFailurePolicy.RECOMPUTE);
         assertThat(bench.step()).isEmpty();
@@ -57,7 +57,7 @@ class LoadFailureScenariosTest {
 
     @ParameterizedTest
     @CsvSource({"0+98, 1600", "50+98, 800", "98, 32"})
-    void aFailedLoadInsideTheStepIsComputedInTheNextOne(String invalid, int next) { // S32, S34
+    void aFailedLoadInsideTheStepIsComputedInTheNextOne(String invalid, int next) {
         ScriptedConnector connector = new ScriptedConnector();
         Bench bench = threeRequests(connector, LoadFailurePolicy.RECOMPUTE);
         bench.failLoadsInStep = () -> connector.reportInvalid(2, positions(invalid));
@@ -76,7 +76,7 @@ class LoadFailureScenariosTest {
     }
 
     @Test
-    void underThePolicyFailTheRequestEndsAndItsBlocksAreFoundOnlyBeforeTheBadOne() { // S33
+    void underThePolicyFailTheRequestEndsAndItsBlocksAreFoundOnlyBeforeTheBadOne() {
         ScriptedConnector connector = new ScriptedConnector();
         Bench bench = new Bench(
                 16, 1000, s -> s.budget(10_000).onLoadFailure(LoadFailurePolicy.FAIL), connector.answerAll(1584));
@@ -110,7 +110,7 @@ class LoadFailureScenariosTest {
 
     @ParameterizedTest
     @CsvSource({"0+50+98, 0+0+0", "98+50+0, 1568+800+0"})
-    void failuresReportedOneByOneOnlyEverLowerWhatIsValid(String order, String computed) { // S58
+    void failuresReportedOneByOneOnlyEverLowerWhatIsValid(String order, String computed) {
         ScriptedConnector connector = new ScriptedConnector().asynchronous().answerAll(1584);
         Bench bench = new Bench(16, 1000, s -> s.budget(10_000), connector);
         bench.add("a", bench.distinctPrompt(1600), 1);

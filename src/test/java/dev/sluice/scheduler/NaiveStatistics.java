@@ -13,9 +13,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * How vLLM counted before its pull requests 36859 and 37460: two numbers on each request, of which one is set with the
- * first lookup and the other with every lookup, admitted or refused, and a third that is their difference. Kept to show
- * that the schedule of a test brings that design down.
+ * A way to count that goes wrong, as vLLM once did it: two numbers on each request, of which one is set with the first
+ * lookup and the other with every lookup, admitted or refused, and a third that is their difference. Kept to show that the
+ * schedule of a test brings that design down.
  *
  * <p>Stands between the scheduler and a connector to see every lookup.
  */

@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 class PreemptionScenariosTest {
 
     @Test
-    void aRefusedAttemptIsOverwrittenByTheOneThatSucceeds() { // S07
+    void aRefusedAttemptIsOverwrittenByTheOneThatSucceeds() {
         ScriptedConnector connector = new ScriptedConnector().answer(1, 0).answer(2, 8, 4, 4);
         Bench bench = new Bench(4, 8, s -> s, connector);
         bench.add("a", bench.distinctPrompt(16), 2);
@@ -29,7 +29,7 @@ class PreemptionScenariosTest {
     }
 
     @Test
-    void aConnectorThatDoesNotKnowYetLetsOthersPassAndIsAskedAgain() { // S52
+    void aConnectorThatDoesNotKnowYetLetsOthersPassAndIsAskedAgain() {
         int later = KvConnector.ASK_AGAIN;
         ScriptedConnector connector =
                 new ScriptedConnector().answer(1, later, later, later, 0).answer(2, 0);
@@ -59,7 +59,7 @@ class PreemptionScenariosTest {
     }
 
     @Test
-    void aHalfDonePrefillPreemptsItselfAndItsOwnBlocksAreNoCacheHit() { // S08
+    void aHalfDonePrefillPreemptsItselfAndItsOwnBlocksAreNoCacheHit() {
         Bench bench = new Bench(4, 9, s -> s.budget(8).gate(false));
         bench.add("a", bench.distinctPrompt(16), 4);
         bench.add("b", bench.distinctPrompt(16), 2);
@@ -77,7 +77,7 @@ class PreemptionScenariosTest {
     }
 
     @Test
-    void theFullSequenceGateTradesTwoPreemptionsForOneStep() { // S09
+    void theFullSequenceGateTradesTwoPreemptionsForOneStep() {
         assertThat(stepsAndPreemptions(false)).containsExactly(17, 2);
         assertThat(stepsAndPreemptions(true)).containsExactly(18, 0);
     }
@@ -91,7 +91,7 @@ class PreemptionScenariosTest {
     }
 
     @Test
-    void anUrgentRunningRequestTakesTheBlocksOfALessUrgentOne() { // S21
+    void anUrgentRunningRequestTakesTheBlocksOfALessUrgentOne() {
         Bench bench = new Bench(16, 6, s -> s.policy(Policy.PRIORITY));
         bench.add("low", bench.distinctPrompt(32), dev.sluice.request.SamplingParams.greedy(8), 5, 1, null);
         assertThat(bench.step()).isEqualTo("low 32 new");

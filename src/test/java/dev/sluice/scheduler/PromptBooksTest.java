@@ -232,7 +232,7 @@ class PromptBooksTest {
     }
 
     @Test
-    void whatAPreemptedPromptComputesAgainIsRecomputed() { // S08
+    void whatAPreemptedPromptComputesAgainIsRecomputed() {
         Bench bench = new Bench(4, 9, s -> s.budget(8).gate(false));
         bench.add("a", bench.distinctPrompt(16), 4);
         bench.add("b", bench.distinctPrompt(16), 2);

@@ -57,7 +57,7 @@ class RemoteLoadScenariosTest {
     }
 
     @Test
-    void bothRoundsOfEqualPrefixesLoadWhatIsPromised() { // S03
+    void bothRoundsOfEqualPrefixesLoadWhatIsPromised() {
         for (boolean async : new boolean[] {false, true}) {
             ScriptedConnector connector = new ScriptedConnector().answerAll(32);
             if (async) {
@@ -92,7 +92,7 @@ class RemoteLoadScenariosTest {
     }
 
     @Test
-    void externalLookupsCountEachPromptOnce() { // S04, S05
+    void externalLookupsCountEachPromptOnce() {
         ScriptedConnector connector = new ScriptedConnector().answerAll(4);
         Bench bench = new Bench(4, 100, s -> s, connector);
         bench.add("a", bench.distinctPrompt(8), 1);
@@ -117,7 +117,7 @@ class RemoteLoadScenariosTest {
     }
 
     @Test
-    void aLoadThatDoesNotFitWaitsForTheOneBeforeIt() { // S06
+    void aLoadThatDoesNotFitWaitsForTheOneBeforeIt() {
         ScriptedConnector connector = new ScriptedConnector().answerAll(8);
         Bench bench = new Bench(4, 10, s -> s, connector);
         bench.add("a", bench.distinctPrompt(24), 2);
@@ -133,7 +133,7 @@ class RemoteLoadScenariosTest {
     }
 
     @Test
-    void aLoadIsNotBegunIntoBlocksThatAnEarlierOneStillNeeds() { // S27
+    void aLoadIsNotBegunIntoBlocksThatAnEarlierOneStillNeeds() {
         ScriptedConnector connector = new ScriptedConnector().answerAll(64).asynchronous();
         Bench bench = new Bench(16, 10, s -> s.gate(false), connector);
         bench.add("a", bench.distinctPrompt(128), 2);
@@ -154,7 +154,7 @@ class RemoteLoadScenariosTest {
     }
 
     @Test
-    void whoWaitsForCapacityAndWhoWaitsForALoadIsCountedApart() { // S23
+    void whoWaitsForCapacityAndWhoWaitsForALoadIsCountedApart() {
         ScriptedConnector connector =
                 new ScriptedConnector().answer(1, 32).answer(2, 32).answerAll(0).asynchronous();
         Bench bench = new Bench(16, 40, s -> s.budget(100), connector);
@@ -172,7 +172,7 @@ class RemoteLoadScenariosTest {
     }
 
     @Test
-    void whoWasHeldBackForDifferentReasonsComesInTheOrderOfArrival() { // S51
+    void whoWasHeldBackForDifferentReasonsComesInTheOrderOfArrival() {
         ScriptedConnector connector = new ScriptedConnector()
                 .answer(1, KvConnector.ASK_AGAIN, 0)
                 .answer(2, 16)
@@ -191,7 +191,7 @@ class RemoteLoadScenariosTest {
     }
 
     @Test
-    void reservationCountsWhatLoadsInFlightStillNeed() { // S53
+    void reservationCountsWhatLoadsInFlightStillNeed() {
         for (int blocks : new int[] {8, 64}) {
             ScriptedConnector connector =
                     new ScriptedConnector().answer(1, 16).answer(2, 64).asynchronous();
@@ -206,7 +206,7 @@ class RemoteLoadScenariosTest {
     }
 
     @Test
-    void aPromptLoadedAsAWholeComputesItsLastTokenAgain() { // S28
+    void aPromptLoadedAsAWholeComputesItsLastTokenAgain() {
         ScriptedConnector connector = new ScriptedConnector().answerAll(40).asynchronous();
         Bench bench = new Bench(16, 10, s -> s, connector);
         bench.add("a", bench.distinctPrompt(40), 2);
@@ -225,7 +225,7 @@ class RemoteLoadScenariosTest {
     }
 
     @Test
-    void blocksOfARequestAbortedWhileLoadingAreKeptUntilTheLoadIsOver() { // S30
+    void blocksOfARequestAbortedWhileLoadingAreKeptUntilTheLoadIsOver() {
         ScriptedConnector connector = new ScriptedConnector().answerAll(32).asynchronous();
         Bench bench = new Bench(16, 10, s -> s, connector);
         bench.add("a", bench.distinctPrompt(40), 2);
@@ -252,7 +252,7 @@ class RemoteLoadScenariosTest {
     }
 
     @Test
-    void aLoadThatNeedsMoreThanIsFreeBeginsWhenTheOtherHasFinished() { // S54
+    void aLoadThatNeedsMoreThanIsFreeBeginsWhenTheOtherHasFinished() {
         ScriptedConnector connector =
                 new ScriptedConnector().answer(1, 0).answer(2, 40).asynchronous();
         Bench bench = new Bench(16, 6, s -> s, connector);
@@ -270,7 +270,7 @@ class RemoteLoadScenariosTest {
     }
 
     @Test
-    void aLoadedRequestThatIsPreemptedFindsItsBlocksAgain() { // S55
+    void aLoadedRequestThatIsPreemptedFindsItsBlocksAgain() {
         ScriptedConnector connector =
                 new ScriptedConnector().answer(1, 0).answer(2, 32, 0).asynchronous();
         Bench bench = new Bench(16, 6, s -> s, connector);

@@ -146,7 +146,7 @@ class SeedDefectTest {
     }
 
     @Test
-    void withoutAConnectorTheSeedResumesFromTheLocalCache() { // S50
+    void withoutAConnectorTheSeedResumesFromTheLocalCache() {
         for (boolean caching : new boolean[] {true, false}) {
             Bench bench = new Bench(2, 7, s -> s.prefixCaching(caching), NONE);
             bench.add("a", bench.distinctPrompt(5), 4);

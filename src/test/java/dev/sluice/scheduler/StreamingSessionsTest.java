@@ -28,7 +28,7 @@ class StreamingSessionsTest {
     }
 
     @Test
-    void aChunkContinuesTheSequenceWithoutTheTokenThatWasNeverComputed() { // S45
+    void aChunkContinuesTheSequenceWithoutTheTokenThatWasNeverComputed() {
         RecordingSink sink = open(2, 1, 2, 3);
         assertThat(bench.step()).isEqualTo("s 3 new");
         assertThat(bench.step()).isEqualTo("s 1");
@@ -47,7 +47,7 @@ class StreamingSessionsTest {
     }
 
     @Test
-    void aParkedSessionThatIsClosedEndsOnceAndGivesItsBlocksBack() { // S46
+    void aParkedSessionThatIsClosedEndsOnceAndGivesItsBlocksBack() {
         RecordingSink sink = open(1, 1, 2, 3);
         bench.step();
         bench.loop.closeSession("s");

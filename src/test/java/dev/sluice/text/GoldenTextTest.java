@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.sluice.jinja.TemplateLimits;
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelDirectory;
 import dev.sluice.runtime.Clock;
-import dev.sluice.text.jinja.TemplateLimits;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -27,7 +27,7 @@ class TensorOpsTest {
     @ParameterizedTest
     @EnumSource(Format.class)
     void oneRowGivesTheSameBitsInScalarsVectorsAndAsPartOfATile(Format format) {
-        for (int inputs : new int[] {4, 8, 72, 100, 512, 1408}) {
+        for (int inputs : new int[] {4, 8, 12, 36, 72, 100, 260, 512, 1408}) {
             Random random = new Random(inputs);
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment w = randomPair(arena, format, inputs, random);
@@ -152,7 +152,7 @@ class TensorOpsTest {
     @ValueSource(ints = {1, 3, 8, 16, 17, 32, 48, 256, 300})
     void attentionGivesTheSameBitsInScalarsAndVectorsAtAnyBlockSize(int blockSize) {
         Random random = new Random(blockSize);
-        for (int headDim : new int[] {2, 8, 80}) {
+        for (int headDim : new int[] {2, 6, 8, 18, 34, 80}) {
             for (int rows : new int[] {1, 2, 3, 4, 5, 9}) {
                 int start = 256 * random.nextInt(2);
                 int from = random.nextInt(200);

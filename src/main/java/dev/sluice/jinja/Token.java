@@ -1,4 +1,4 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
 /** A piece of an expression or statement: its kind, its characters, and the line for error messages. */
 record Token(Kind kind, String text, int line) {

@@ -1,4 +1,4 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
 import java.util.List;
 import java.util.Map;
@@ -61,8 +61,8 @@ sealed interface Node {
     /** A name. */
     record Variable(String name) implements Node {}
 
-    /** {@code [a, b]} or {@code (a, b)}. */
-    record ListOf(List<Node> items) implements Node {}
+    /** {@code [a, b]}, or the tuple {@code (a, b)}. */
+    record ListOf(List<Node> items, boolean tuple) implements Node {}
 
     /** <code>{key: value}</code>. */
     record MapOf(List<Node> keys, List<Node> values) implements Node {}

@@ -1,4 +1,4 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
 /** What a name or member that does not exist evaluates to: prints as nothing, is false, and can do nothing else. */
 record Undefined(String what) {}

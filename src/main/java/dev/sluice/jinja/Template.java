@@ -1,7 +1,6 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
-import dev.sluice.runtime.Clock;
-import java.time.Instant;
+import java.time.InstantSource;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
@@ -9,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** A parsed template; safe for use by many threads. */
@@ -32,25 +32,28 @@ public final class Template {
      *
      * @param own variables that are the server's own, as {@code bos_token}
      * @param client variables that hold what the client sent, in JSON shapes
+     * @param nanos a clock that never goes back, for the limit of time
+     * @param now what {@code strftime_now} shows
      * @throws TemplateException if the template fails, raises, or outruns a limit
      */
     public Text render(
             Map<String, @Nullable String> own,
             Map<String, ? extends @Nullable Object> client,
             TemplateLimits limits,
-            Clock clock) {
+            LongSupplier nanos,
+            InstantSource now) {
         Scope scope = new Scope(null);
-        addFunctions(scope, clock);
+        addFunctions(scope, now);
         own.forEach((name, value) -> scope.set(name, value == null ? Text.EMPTY : Text.own(value)));
         client.forEach((name, value) -> scope.set(name, Values.fromClient(value)));
         try {
-            return new Renderer(new Budget(clock, limits)).render(body, scope);
+            return new Renderer(new Budget(nanos, limits)).render(body, scope);
         } catch (StackOverflowError e) {
             throw new TemplateException(TemplateException.Kind.LIMIT, "the chat template nests too deeply");
         }
     }
 
-    private static void addFunctions(Scope scope, Clock clock) {
+    private static void addFunctions(Scope scope, InstantSource now) {
         function(scope, "raise_exception", (args, named) -> {
             throw new TemplateException(
                     TemplateException.Kind.RAISED,
@@ -59,7 +62,7 @@ public final class Template {
         function(
                 scope,
                 "strftime_now",
-                (args, named) -> Text.own(time(Values.text(args.getFirst()).chars(), clock)));
+                (args, named) -> Text.own(time(Values.text(args.getFirst()).chars(), now)));
         function(scope, "range", (args, named) -> range(args));
         function(scope, "namespace", (args, named) -> {
             Renderer.Namespace namespace = new Renderer.Namespace();
@@ -89,8 +92,8 @@ public final class Template {
     }
 
     /** C's {@code strftime}, the directives that dates are written with. */
-    private static String time(String format, Clock clock) {
-        LocalDateTime now = LocalDateTime.ofInstant(Instant.ofEpochMilli(clock.wallMillis()), ZoneOffset.UTC);
+    private static String time(String format, InstantSource source) {
+        LocalDateTime now = LocalDateTime.ofInstant(source.instant(), ZoneOffset.UTC);
         StringBuilder out = new StringBuilder();
         for (int i = 0; i < format.length(); i++) {
             char c = format.charAt(i);

@@ -1,4 +1,4 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
 /** A template that cannot be parsed, or that failed while it was rendered. */
 public final class TemplateException extends RuntimeException {

@@ -1,4 +1,4 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
 import java.util.List;
 import java.util.Map;

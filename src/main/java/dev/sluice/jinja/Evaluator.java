@@ -1,4 +1,4 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -42,7 +42,10 @@ final class Evaluator {
             case Node.Constant constant -> constant.value();
             case Node.Captured text -> captured == null ? Text.EMPTY : captured;
             case Node.Variable variable -> scope.get(variable.name());
-            case Node.ListOf list -> all(list.items(), scope);
+            case Node.ListOf list -> {
+                List<@Nullable Object> items = all(list.items(), scope);
+                yield list.tuple() ? new Tuple(items) : items;
+            }
             case Node.MapOf map -> map(map, scope);
             case Node.Attribute attribute -> attribute(evaluate(attribute.target(), scope), attribute.name());
             case Node.Item item -> item(evaluate(item.target(), scope), evaluate(item.index(), scope));
@@ -105,7 +108,7 @@ final class Evaluator {
         Map<String, @Nullable Object> map = new LinkedHashMap<>();
         for (int i = 0; i < node.keys().size(); i++) {
             map.put(
-                    Values.print(evaluate(node.keys().get(i), scope)).chars(),
+                    Values.text(evaluate(node.keys().get(i), scope)).chars(),
                     evaluate(node.values().get(i), scope));
         }
         return map;

@@ -1,4 +1,4 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -20,9 +20,15 @@ final class Operators {
             budget.characters(x.size() + (long) y.size());
             List<@Nullable Object> joined = new ArrayList<>(x);
             joined.addAll(y);
-            return joined;
+            if (x instanceof Tuple != y instanceof Tuple) {
+                throw TemplateException.evaluation("cannot join a list and a tuple");
+            }
+            return x instanceof Tuple ? new Tuple(joined) : joined;
         }
         if (operator.equals("*") && a instanceof Text text && b instanceof Long times) {
+            return repeat(text, times, budget);
+        }
+        if (operator.equals("*") && b instanceof Text text && a instanceof Long times) {
             return repeat(text, times, budget);
         }
         if (!Values.isNumber(a) || !Values.isNumber(b)) {
@@ -125,7 +131,7 @@ final class Operators {
             picked.add(items.get((int) i));
         }
         if (target instanceof List) {
-            return picked;
+            return target instanceof Tuple ? new Tuple(picked) : picked;
         }
         Text.Builder out = new Text.Builder();
         picked.forEach(character -> out.append(Values.text(character)));

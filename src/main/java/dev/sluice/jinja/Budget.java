@@ -1,29 +1,29 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
-import dev.sluice.runtime.Clock;
+import java.util.function.LongSupplier;
 
 /** What one rendering may spend. Every step and every character built is counted; the clock is looked at now and then. */
 final class Budget {
 
     private static final int STEPS_BETWEEN_LOOKS = 1024;
 
-    private final Clock clock;
+    private final LongSupplier nanos;
     private final TemplateLimits limits;
     private final long deadlineNanos;
     private long steps;
     private long characters;
 
-    Budget(Clock clock, TemplateLimits limits) {
-        this.clock = clock;
+    Budget(LongSupplier nanos, TemplateLimits limits) {
+        this.nanos = nanos;
         this.limits = limits;
-        deadlineNanos = clock.monotonicNanos() + limits.time().toNanos();
+        deadlineNanos = nanos.getAsLong() + limits.time().toNanos();
     }
 
     void step() {
         if (++steps > limits.steps()) {
             throw exceeded("steps", limits.steps());
         }
-        if (steps % STEPS_BETWEEN_LOOKS == 0 && clock.monotonicNanos() - deadlineNanos > 0) {
+        if (steps % STEPS_BETWEEN_LOOKS == 0 && nanos.getAsLong() - deadlineNanos > 0) {
             throw exceeded("milliseconds", limits.time().toMillis());
         }
     }

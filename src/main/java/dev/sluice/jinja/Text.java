@@ -1,4 +1,4 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -140,11 +140,15 @@ public final class Text implements Comparable<Text> {
         return parts;
     }
 
-    /** Splits at runs of white space, dropping empty parts. */
-    List<Object> splitWhitespace() {
+    /** Splits at runs of white space, dropping empty parts, at most {@code limit} times if that is not negative. */
+    List<Object> splitWhitespace(int limit) {
         List<Object> parts = new ArrayList<>();
         int from = -1;
         for (int i = 0; i <= chars.length(); i++) {
+            if (from >= 0 && parts.size() == limit) {
+                parts.add(slice(from, chars.length()));
+                return parts;
+            }
             boolean space = i == chars.length() || isIn(null, chars.charAt(i));
             if (space && from >= 0) {
                 parts.add(slice(from, i));

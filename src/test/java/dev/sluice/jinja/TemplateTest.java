@@ -1,10 +1,11 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sluice.testkit.VirtualClock;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.InstantSource;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,9 +17,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TemplateTest {
 
     private static final TemplateLimits LIMITS = new TemplateLimits(100_000, 10_000, Duration.ofSeconds(10));
+    private static final InstantSource NOW = InstantSource.fixed(Instant.parse("2025-03-09T14:05:07Z"));
 
     private static Text render(String source, Map<String, Object> client) {
-        return Template.parse(source).render(Map.of("own", "server"), client, LIMITS, new VirtualClock());
+        return Template.parse(source).render(Map.of("own", "server"), client, LIMITS, () -> 0, NOW);
     }
 
     @ParameterizedTest

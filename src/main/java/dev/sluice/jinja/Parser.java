@@ -1,6 +1,6 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
-import dev.sluice.text.jinja.Lexer.Segment;
+import dev.sluice.jinja.Lexer.Segment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;

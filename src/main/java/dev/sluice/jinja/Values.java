@@ -1,4 +1,4 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -8,8 +8,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What values are and how Python treats them: null, Boolean, Long, Double, {@link Text}, List, Map with String keys,
- * {@link Undefined}, {@link Callable}.
+ * What values are and how Python treats them: null, Boolean, Long, Double, {@link Text}, List, {@link Tuple}, Map
+ * with String keys, {@link Undefined}, {@link Callable}.
  */
 final class Values {
 
@@ -60,7 +60,7 @@ final class Values {
             return (isIntegral(a) && isIntegral(b)) ? integer(a) == integer(b) : number(a) == number(b);
         }
         if (a instanceof List<?> x && b instanceof List<?> y) {
-            if (x.size() != y.size()) {
+            if (x.size() != y.size() || x instanceof Tuple != y instanceof Tuple) {
                 return false;
             }
             for (int i = 0; i < x.size(); i++) {
@@ -134,7 +134,7 @@ final class Values {
                 }
                 yield characters;
             }
-            case Undefined undefined -> List.of();
+            case Undefined undefined -> new ArrayList<>();
             case null -> throw TemplateException.evaluation("None is not iterable");
             default -> throw TemplateException.evaluation(typeName(value) + " is not iterable");
         };

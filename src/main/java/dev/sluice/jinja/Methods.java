@@ -1,4 +1,4 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -16,7 +16,7 @@ final class Methods {
     static @Nullable Callable find(@Nullable Object target, String name, Budget budget) {
         if (target instanceof Text text && isTextMethod(name)) {
             return (List<@Nullable Object> args, Map<String, @Nullable Object> named) ->
-                    onText(text, name, args, budget);
+                    onText(text, name, Parameters.positional(name, textParameters(name), args, named), budget);
         }
         if (target instanceof Map<?, ?> map) {
             return mapMethod(map, name);
@@ -40,6 +40,7 @@ final class Methods {
                     "title",
                     "capitalize",
                     "find",
+                    "rfind",
                     "count",
                     "join",
                     "removeprefix",
@@ -47,6 +48,20 @@ final class Methods {
                     "isdigit",
                     "isspace" -> true;
             default -> false;
+        };
+    }
+
+    /** The parameters that are known here; Python has more, and one that is ignored would change the text. */
+    private static List<String> textParameters(String name) {
+        return switch (name) {
+            case "strip", "lstrip", "rstrip" -> List.of("chars");
+            case "split", "rsplit" -> List.of("sep", "maxsplit");
+            case "startswith", "endswith" -> List.of("affix");
+            case "replace" -> List.of("old", "new", "count");
+            case "find", "rfind", "count" -> List.of("sub");
+            case "join" -> List.of("iterable");
+            case "removeprefix", "removesuffix" -> List.of("affix");
+            default -> List.of();
         };
     }
 
@@ -66,7 +81,11 @@ final class Methods {
             case "title" -> same(text, title(text.chars()));
             case "capitalize" -> same(text, capitalize(text.chars()));
             case "find" ->
-                (long) text.chars().indexOf(Values.text(args.getFirst()).chars());
+                position(text, text.chars().indexOf(Values.text(args.getFirst()).chars()));
+            case "rfind" ->
+                position(
+                        text,
+                        text.chars().lastIndexOf(Values.text(args.getFirst()).chars()));
             case "count" ->
                 (long) text.split(Values.text(args.getFirst()).chars(), -1).size() - 1;
             case "join" -> join(text, Values.items(args.getFirst()), budget);
@@ -96,6 +115,11 @@ final class Methods {
         return Text.derived(changed, source.hasClient());
     }
 
+    /** Python counts characters, Java halves of some. */
+    private static long position(Text text, int at) {
+        return at < 0 ? -1 : text.chars().codePointCount(0, at);
+    }
+
     private static @Nullable String characters(List<@Nullable Object> args) {
         return args.isEmpty() || args.getFirst() == null
                 ? null
@@ -104,15 +128,18 @@ final class Methods {
 
     private static List<Object> split(Text text, List<@Nullable Object> args) {
         if (args.isEmpty() || args.getFirst() == null) {
-            return text.splitWhitespace();
+            return text.splitWhitespace(args.size() > 1 ? (int) Values.integer(args.get(1)) : -1);
         }
         return text.split(separator(args), args.size() > 1 ? (int) Values.integer(args.get(1)) : -1);
     }
 
     private static List<Object> rsplit(Text text, List<@Nullable Object> args) {
         int limit = args.size() > 1 ? (int) Values.integer(args.get(1)) : -1;
-        if (args.isEmpty() || args.getFirst() == null || limit < 0) {
+        if (limit < 0) {
             return split(text, args);
+        }
+        if (args.getFirst() == null) {
+            throw TemplateException.evaluation("rsplit at white space takes no limit here");
         }
         String separator = separator(args);
         List<Object> parts = new ArrayList<>();
@@ -168,6 +195,18 @@ final class Methods {
         return out.toString();
     }
 
+    /** Words as the filter sees them; an apostrophe ends none, unlike in the method. */
+    static String titleFilter(String text) {
+        StringBuilder out = new StringBuilder();
+        boolean start = true;
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            out.append(start ? Character.toUpperCase(c) : Character.toLowerCase(c));
+            start = "-({[<".indexOf(c) >= 0 || Character.isWhitespace(c);
+        }
+        return out.toString();
+    }
+
     static Text join(Text separator, List<@Nullable Object> items, Budget budget) {
         Text.Builder out = new Text.Builder();
         for (int i = 0; i < items.size(); i++) {
@@ -202,7 +241,7 @@ final class Methods {
             List<@Nullable Object> pair = new ArrayList<>();
             pair.add(Values.keyText(map, (String) key));
             pair.add(value);
-            items.add(pair);
+            items.add(new Tuple(pair));
         });
         return items;
     }

@@ -1,6 +1,6 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
-import dev.sluice.text.jinja.Token.Kind;
+import dev.sluice.jinja.Token.Kind;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -85,7 +85,7 @@ final class ExpressionParser {
             }
             items.add(expression());
         }
-        return new Node.ListOf(items);
+        return new Node.ListOf(items, true);
     }
 
     Node expression() {
@@ -237,7 +237,7 @@ final class ExpressionParser {
             case OPERATOR ->
                 switch (token.text()) {
                     case "(" -> parenthesised();
-                    case "[" -> new Node.ListOf(items("]"));
+                    case "[" -> new Node.ListOf(items("]"), false);
                     case "{" -> map();
                     default -> throw error("unexpected '" + token.text() + "'");
                 };
@@ -247,7 +247,7 @@ final class ExpressionParser {
 
     private Node parenthesised() {
         if (accept(")")) {
-            return new Node.ListOf(List.of());
+            return new Node.ListOf(List.of(), true);
         }
         Node first = expression();
         if (accept(")")) {
@@ -256,7 +256,7 @@ final class ExpressionParser {
         expect(",");
         List<Node> items = new ArrayList<>(List.of(first));
         items.addAll(items(")"));
-        return new Node.ListOf(items);
+        return new Node.ListOf(items, true);
     }
 
     private List<Node> items(String close) {

@@ -1,6 +1,6 @@
-package dev.sluice.text.jinja;
+package dev.sluice.jinja;
 
-import dev.sluice.text.jinja.Token.Kind;
+import dev.sluice.jinja.Token.Kind;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
@@ -73,9 +73,10 @@ final class Lexer {
             at = open + 2 + (sign == '-' || sign == '+' ? 1 : 0);
             String close = type == '{' ? "}}" : type == '%' ? "%}" : "#}";
             trimLeft = type == '#' ? skipComment() : readTag(type, close);
-            trimNewline = type != '{';
+            trimNewline = type != '{' && source.charAt(at - 3) != '+';
             if (type == '%' && isRaw()) {
-                trimLeft = readRaw();
+                trimLeft = readRaw(trimLeft);
+                trimNewline = source.charAt(at - 3) != '+';
             }
         }
     }
@@ -135,8 +136,9 @@ final class Lexer {
                 throw TemplateException.syntax(start, "a tag is not closed with " + close);
             }
             boolean minus = source.startsWith("-" + close, at);
-            if (depth == 0 && (minus || source.startsWith(close, at))) {
-                at += minus ? 3 : 2;
+            boolean plus = type == '%' && source.startsWith("+" + close, at);
+            if (depth == 0 && (minus || plus || source.startsWith(close, at))) {
+                at += minus || plus ? 3 : 2;
                 tokens.add(new Token(Kind.END, "", line));
                 segments.add(new Segment(
                         type == '{' ? Segment.Type.OUTPUT : Segment.Type.STATEMENT, "", List.copyOf(tokens), start));
@@ -153,15 +155,21 @@ final class Lexer {
         return tokens.size() == 2 && tokens.getFirst().isName("raw");
     }
 
-    private boolean readRaw() {
+    private boolean readRaw(boolean trimLeft) {
         segments.removeLast();
-        Matcher end = Pattern.compile("\\{%([-+]?)\\s*endraw\\s*(-?)%}").matcher(source);
+        Matcher end = Pattern.compile("\\{%([-+]?)\\s*endraw\\s*([-+]?)%}").matcher(source);
         if (!end.find(at)) {
             throw TemplateException.syntax(line, "raw is not closed");
         }
         String text = source.substring(at, end.start());
-        addText(end.group(1).equals("-") ? text.stripTrailing() : text, line);
+        int start = line;
         line += newlines(text);
+        if (end.group(1).equals("-")) {
+            text = text.stripTrailing();
+        } else if (end.group(1).isEmpty() && isLineStart(end.start())) {
+            text = stripBlanks(text);
+        }
+        addText(trimLeft ? text.stripLeading() : text, start);
         at = end.end();
         return end.group(2).equals("-");
     }
