@@ -1,7 +1,10 @@
 package dev.sluice.api;
 
 import dev.sluice.api.wire.Usage;
+import dev.sluice.engine.Engine;
+import dev.sluice.engine.EngineStatus;
 import dev.sluice.runtime.Clock;
+import dev.sluice.text.PromptEncoder;
 import java.time.Duration;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicReference;
@@ -56,21 +59,17 @@ public final class FrontDoor {
         this.clock = clock;
     }
 
-    /** Opens the door: from now on calls reach the rooms. */
-    public void open(ApiRooms rooms) {
-        CallReader reader = new CallReader(rooms.model(), rooms.encoder(), limits, seeds);
+    /** Opens the door: from now on calls reach the engine. */
+    public void open(Engine engine) {
+        ServedModel model = ServedModel.of(engine, clock.wallMillis() / 1000);
+        PromptEncoder encoder = engine.encoder();
+        CallReader reader = new CallReader(model, encoder, limits, seeds);
         GenerationService service = new GenerationService(
-                rooms.admission(),
-                rooms.scheduler(),
-                rooms.encoder().tokenizer(),
-                rooms.model(),
-                limits,
-                answerWorkers,
-                clock);
-        open.set(new Open(reader, service, new TokenizerCalls(rooms.model(), rooms.encoder(), reader), rooms.model()));
+                engine.admission(), engine.scheduler(), encoder.tokenizer(), model, limits, answerWorkers, clock);
+        open.set(new Open(reader, service, new TokenizerCalls(model, encoder, reader), model));
     }
 
-    /** True once calls reach the rooms. */
+    /** True once calls reach the engine. */
     public boolean isOpen() {
         return open.get() != null;
     }

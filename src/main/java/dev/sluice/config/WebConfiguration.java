@@ -13,6 +13,7 @@ import dev.sluice.api.OptionsFilter;
 import dev.sluice.api.RequestIdFilter;
 import dev.sluice.api.RequestLimits;
 import dev.sluice.api.StatusRoutes;
+import dev.sluice.engine.EngineState;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.Threads;
 import io.micrometer.core.instrument.MeterRegistry;

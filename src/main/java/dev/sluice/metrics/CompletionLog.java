@@ -1,4 +1,4 @@
-package dev.sluice.config;
+package dev.sluice.metrics;
 
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
@@ -9,7 +9,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Passes everything on to the recorder and writes one line for each ended request: numbers, never content. */
-record CompletionLog(LifecycleListener next) implements LifecycleListener {
+public record CompletionLog(LifecycleListener next) implements LifecycleListener {
 
     private static final Logger LOG = LoggerFactory.getLogger(CompletionLog.class);
     private static final long MILLI = 1_000_000;

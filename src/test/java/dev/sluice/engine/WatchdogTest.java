@@ -1,12 +1,11 @@
-package dev.sluice.config;
+package dev.sluice.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
-import dev.sluice.api.EngineStatus.Stage;
-import dev.sluice.runtime.SystemClock;
+import dev.sluice.engine.EngineStatus.Stage;
 import dev.sluice.scheduler.SchedulerSnapshot;
 import dev.sluice.testkit.VirtualClock;
 import java.time.Duration;
@@ -24,7 +23,7 @@ class WatchdogTest {
     private final ListAppender<ILoggingEvent> log = new ListAppender<>();
     private final Logger logger = (Logger) LoggerFactory.getLogger(Watchdog.class);
     private final Watchdog watchdog = new Watchdog(this::snapshot, clock, LIMIT);
-    private final EngineState state = new EngineState(new LoadProgress(new SystemClock(), null));
+    private final EngineState state = new EngineState(() -> 0);
     private long lastTurn = clock.monotonicNanos();
     private int failedSteps;
 
@@ -109,7 +108,7 @@ class WatchdogTest {
 
     @Test
     void anEngineThatStillLoadsIsAliveAndNotReady() {
-        EngineState loading = new EngineState(new LoadProgress(new SystemClock(), null));
+        EngineState loading = new EngineState(() -> 0);
         assertThat(loading.isReady()).isFalse();
         assertThat(loading.isAlive()).isTrue();
     }

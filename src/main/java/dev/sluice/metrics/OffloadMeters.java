@@ -1,4 +1,4 @@
-package dev.sluice.config;
+package dev.sluice.metrics;
 
 import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.OffloadListener;
@@ -16,7 +16,7 @@ import java.util.Map;
 import java.util.function.ToDoubleFunction;
 
 /** What goes through the tiers beyond the device, how full they are, and how they do. Names are vLLM's where it has them. */
-final class OffloadMeters implements OffloadListener {
+public final class OffloadMeters implements OffloadListener {
 
     private static final double[] SIZES = {1e6, 5e6, 1e7, 2e7, 4e7, 6e7, 8e7, 1e8, 1.5e8, 2e8};
 
@@ -54,7 +54,7 @@ final class OffloadMeters implements OffloadListener {
     private final Map<Tier, Flow> stores = new EnumMap<>(Tier.class);
 
     /** @param tokenBytes bytes that keys and values of one token take */
-    OffloadMeters(MeterRegistry registry, String modelName, double tokenBytes) {
+    public OffloadMeters(MeterRegistry registry, String modelName, double tokenBytes) {
         this.tokenBytes = tokenBytes;
         this.registry = registry;
         common = Tags.of("model_name", modelName, "engine", "0");
@@ -66,7 +66,7 @@ final class OffloadMeters implements OffloadListener {
     }
 
     /** Shows what the tiers hold. */
-    void watch(HostMemoryConnector connector) {
+    public void watch(HostMemoryConnector connector) {
         gauge(connector, Tier.HOST, "capacity", OffloadSnapshot::hostCapacityBytes);
         gauge(connector, Tier.HOST, "used", OffloadSnapshot::hostUsedBytes);
         gauge(connector, Tier.HOST, "pinned", OffloadSnapshot::hostPinnedBytes);
@@ -90,7 +90,7 @@ final class OffloadMeters implements OffloadListener {
     }
 
     /** Shows whether a tier is in use: 1 while its breaker is open. */
-    void watch(Tier tier, CircuitBreaker breaker) {
+    public void watch(Tier tier, CircuitBreaker breaker) {
         Gauge.builder("sluice_kv_tier_breaker_open", breaker, b -> b.getState() == CircuitBreaker.State.OPEN ? 1 : 0)
                 .tags(common.and("tier", tier.label()))
                 .register(registry);

@@ -1,4 +1,4 @@
-package dev.sluice.config;
+package dev.sluice.engine;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.reflect.InvocationHandler;
@@ -48,7 +48,7 @@ public final class EndSignals implements ApplicationContextInitializer<Configura
     }
 
     /** @param whatToDo at the second signal, and soon */
-    void onSecond(Runnable whatToDo) {
+    public void onSecond(Runnable whatToDo) {
         hurry.set(whatToDo);
     }
 

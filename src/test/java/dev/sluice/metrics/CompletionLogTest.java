@@ -1,4 +1,4 @@
-package dev.sluice.config;
+package dev.sluice.metrics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.mockito.Mockito.mock;

@@ -1,15 +1,15 @@
-package dev.sluice.config;
+package dev.sluice.runtime;
 
 import com.sun.management.OperatingSystemMXBean;
 import java.lang.management.ManagementFactory;
 
 /** What the machine, or the container around the process, has: more is promised by the system and fails later. */
-final class MachineMemory {
+public final class MachineMemory {
 
     private MachineMemory() {}
 
     /** @throws IllegalArgumentException naming the setting, what it asks for and what there is */
-    static void requireRoomFor(String setting, long bytes) {
+    public static void requireRoomFor(String setting, long bytes) {
         long available =
                 ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
         if (bytes > available) {
@@ -18,7 +18,7 @@ final class MachineMemory {
     }
 
     /** The same sentence for memory that could not be had although the machine has it. */
-    static IllegalArgumentException tooMuch(String setting, long bytes) {
+    public static IllegalArgumentException tooMuch(String setting, long bytes) {
         return tooMuch(
                 setting,
                 bytes,

@@ -1,4 +1,4 @@
-package dev.sluice.config;
+package dev.sluice.metrics;
 
 import dev.sluice.admission.AdmissionControl;
 import dev.sluice.admission.Decision.Reason;
@@ -8,11 +8,12 @@ import io.micrometer.core.instrument.MeterRegistry;
 import java.util.Locale;
 
 /** Shows how near the door is to its bounds, and whom it has sent away. */
-final class AdmissionMeters {
+public final class AdmissionMeters {
 
     private AdmissionMeters() {}
 
-    static void register(MeterRegistry registry, AdmissionControl door) {
+    /** Registers all meters. */
+    public static void register(MeterRegistry registry, AdmissionControl door) {
         Gauge.builder("sluice_admitted_sequences", door, AdmissionControl::sequences)
                 .register(registry);
         Gauge.builder("sluice_waiting_prompt_tokens", door, AdmissionControl::waitingTokens)

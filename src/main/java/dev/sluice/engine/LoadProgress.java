@@ -1,4 +1,4 @@
-package dev.sluice.config;
+package dev.sluice.engine;
 
 import dev.sluice.model.hub.DownloadProgress;
 import dev.sluice.runtime.Clock;
@@ -14,7 +14,7 @@ import org.slf4j.LoggerFactory;
  * How far a download is: a bar that moves for whoever sits at a terminal, a log line every few seconds elsewhere, and a
  * number for the health page.
  */
-final class LoadProgress implements DownloadProgress {
+public final class LoadProgress implements DownloadProgress {
 
     private static final Logger LOG = LoggerFactory.getLogger(LoadProgress.class);
     private static final long LOG_INTERVAL_NANOS = TimeUnit.SECONDS.toNanos(5);
@@ -38,13 +38,13 @@ final class LoadProgress implements DownloadProgress {
 
     /** With a bar if the process has a terminal. */
     @SuppressWarnings("SystemConsoleNull") // in JDK 25 it is null again when input or output are redirected
-    static LoadProgress ofProcess(Clock clock) {
+    public static LoadProgress ofProcess(Clock clock) {
         Console console = System.console();
         return new LoadProgress(clock, console != null && console.isTerminal() ? console.writer() : null);
     }
 
     /** Share of the model's bytes that are there, 0 to 1. */
-    double share() {
+    public double share() {
         return share;
     }
 

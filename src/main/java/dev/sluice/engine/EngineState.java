@@ -1,16 +1,17 @@
-package dev.sluice.config;
+package dev.sluice.engine;
 
-import dev.sluice.api.EngineStatus;
+import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** What the engine is doing, as the starter and the loop report it. */
-final class EngineState implements EngineStatus {
+public final class EngineState implements EngineStatus {
 
-    private final LoadProgress download;
+    private final DoubleSupplier download;
     private volatile @Nullable Watchdog watchdog;
     private volatile Stage stage = Stage.LOADING;
 
-    EngineState(LoadProgress download) {
+    /** @param download share of the model that is there, 0 to 1 */
+    public EngineState(DoubleSupplier download) {
         this.download = download;
     }
 
@@ -38,7 +39,7 @@ final class EngineState implements EngineStatus {
     }
 
     /** True unless the engine is dead or hangs: only a new process can help. */
-    boolean isAlive() {
+    public boolean isAlive() {
         Watchdog current = watchdog;
         return stage != Stage.DEAD && (current == null || !current.isStuck());
     }
@@ -46,7 +47,7 @@ final class EngineState implements EngineStatus {
     @Override
     public double progress() {
         return switch (stage) {
-            case LOADING -> 0.9 * download.share();
+            case LOADING -> 0.9 * download.getAsDouble();
             case WARMING_UP -> 0.9;
             case READY, DRAINING -> 1;
             case DEAD -> 0;

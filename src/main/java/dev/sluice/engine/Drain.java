@@ -1,4 +1,4 @@
-package dev.sluice.config;
+package dev.sluice.engine;
 
 import dev.sluice.admission.AdmissionControl;
 import dev.sluice.request.FailureKind;
@@ -15,7 +15,7 @@ import org.springframework.beans.factory.DisposableBean;
  * The end of the service. What runs may finish; shortly before the time is over, the rest ends with an error; when it is
  * over, every connection is closed, so that no client decides how long the end takes.
  */
-final class Drain implements DisposableBean {
+public final class Drain implements DisposableBean {
 
     private static final Logger LOG = LoggerFactory.getLogger(Drain.class);
     private static final long POLL_MILLIS = 20;
@@ -24,7 +24,7 @@ final class Drain implements DisposableBean {
     private static final long TOTAL_NANOS_MIN = TimeUnit.SECONDS.toNanos(1);
     private static final long HURRIED_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
 
-    private final OpenConnections connections;
+    private final Runnable closeConnections;
     private final long drainNanos;
     private final Clock clock;
     private volatile long startNanos;
@@ -32,15 +32,18 @@ final class Drain implements DisposableBean {
     private volatile boolean hurried;
     private volatile boolean over;
 
-    /** @param drain from the beginning until the process is gone */
-    Drain(OpenConnections connections, Duration drain, Clock clock) {
-        this.connections = connections;
+    /**
+     * @param closeConnections closes those of all clients, and every one that still comes
+     * @param drain from the beginning until the process is gone
+     */
+    public Drain(Runnable closeConnections, Duration drain, Clock clock) {
+        this.closeConnections = closeConnections;
         drainNanos = drain.toNanos();
         this.clock = clock;
     }
 
     /** Cuts it short: what runs ends now. */
-    void hurry() {
+    public void hurry() {
         if (!hurried) {
             hurriedAtNanos = clock.monotonicNanos();
             hurried = true;
@@ -55,7 +58,7 @@ final class Drain implements DisposableBean {
                     while (!over && !isAfter(Math.max(closing, TOTAL_NANOS_MIN), HURRIED_NANOS)) {
                         sleep();
                     }
-                    connections.closeAll();
+                    closeConnections.run();
                 })
                 .start();
     }

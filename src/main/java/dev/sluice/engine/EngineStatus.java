@@ -1,4 +1,4 @@
-package dev.sluice.api;
+package dev.sluice.engine;
 
 /** Whether the engine can serve, and if not, what it is doing. */
 public interface EngineStatus {

@@ -1,4 +1,4 @@
-package dev.sluice.config;
+package dev.sluice.engine;
 
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.executor.ScheduledSequence;

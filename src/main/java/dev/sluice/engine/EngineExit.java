@@ -1,6 +1,6 @@
-package dev.sluice.config;
+package dev.sluice.engine;
 
-import dev.sluice.api.EngineStatus.Stage;
+import dev.sluice.engine.EngineStatus.Stage;
 import dev.sluice.runtime.Threads;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -8,22 +8,22 @@ import org.springframework.boot.SpringApplication;
 import org.springframework.context.ConfigurableApplicationContext;
 
 /** Ends the process when the engine cannot go on: in order if that works within seconds, at once if not. */
-final class EngineDeath {
+public final class EngineExit {
 
-    private static final Logger LOG = LoggerFactory.getLogger(EngineDeath.class);
+    private static final Logger LOG = LoggerFactory.getLogger(EngineExit.class);
     private static final long ORDERLY_MILLIS = 8_000; // below the ten seconds after which operators expect it gone
     private static final int EXIT_CODE = 1;
 
     private final ConfigurableApplicationContext context;
     private final EngineState state;
 
-    EngineDeath(ConfigurableApplicationContext context, EngineState state) {
+    public EngineExit(ConfigurableApplicationContext context, EngineState state) {
         this.context = context;
         this.state = state;
     }
 
     /** The scheduler's loop has died; called on its thread, which must not be waited for from here. */
-    void report(Throwable cause) {
+    public void engineFailed(Throwable cause) {
         state.enter(Stage.DEAD);
         LOG.error("The engine has failed; the process ends");
         exit();
