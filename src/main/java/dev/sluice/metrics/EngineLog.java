@@ -1,6 +1,6 @@
 package dev.sluice.metrics;
 
-import dev.sluice.metrics.TokenBooks.Totals;
+import dev.sluice.metrics.TokenCounters.Totals;
 import dev.sluice.runtime.Threads;
 import dev.sluice.scheduler.SchedulerSnapshot;
 import java.util.Locale;

@@ -10,7 +10,7 @@ import java.util.Map;
  * The sums that belong together. Each record moves all of its sums under one lock and a reader takes all of them under
  * the same lock, so that in every scrape the sources add up to the prompt tokens, to the token.
  */
-final class TokenBooks {
+final class TokenCounters {
 
     /** All sums at one moment. */
     record Totals(
@@ -54,7 +54,7 @@ final class TokenBooks {
     private final Map<PromptWork, Long> promptOutcomes = new EnumMap<>(PromptWork.class);
     private long promptWork;
 
-    TokenBooks() {
+    TokenCounters() {
         for (FinishReason reason : FinishReason.values()) {
             finished.put(reason, 0L);
         }
