@@ -1,6 +1,6 @@
 package dev.sluice;
 
-import dev.sluice.config.EndSignals;
+import dev.sluice.engine.EndSignals;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 

@@ -39,7 +39,8 @@ public record ApiError(
         return new ApiError(status, message, type, null, code, null);
     }
 
-    static ApiError invalidRequest(int status, String code, String message) {
+    /** Of a request that cannot be read at all. */
+    public static ApiError invalidRequest(int status, String code, String message) {
         return of(status, INVALID, code, message);
     }
 
@@ -51,7 +52,8 @@ public record ApiError(
         return of(500, "server_error", "internal_error", "the server failed to answer this request");
     }
 
-    static ApiError unavailable(String code, String message, Duration retryAfter) {
+    /** 503: another try later may succeed. */
+    public static ApiError unavailable(String code, String message, Duration retryAfter) {
         return new ApiError(503, message, "service_unavailable", null, code, retryAfter);
     }
 

@@ -11,11 +11,12 @@ import org.springframework.http.server.reactive.ServerHttpResponse;
 import reactor.core.publisher.Mono;
 
 /** Writes an {@link ApiError} as a response: status, retry headers, and the nested error object. */
-final class ApiErrorWriter {
+public final class ApiErrorWriter {
 
     private ApiErrorWriter() {}
 
-    static byte[] body(ApiError error) {
+    /** The JSON object that clients get. */
+    public static byte[] body(ApiError error) {
         Map<String, @Nullable Object> members = new LinkedHashMap<>();
         members.put("message", error.message());
         members.put("type", error.type());

@@ -1,7 +1,10 @@
 package dev.sluice.api;
 
 import dev.sluice.api.wire.Usage;
+import dev.sluice.engine.Engine;
+import dev.sluice.engine.EngineStatus;
 import dev.sluice.runtime.Clock;
+import dev.sluice.text.PromptEncoder;
 import java.time.Duration;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicReference;
@@ -58,27 +61,19 @@ public final class FrontDoor {
         this.clock = clock;
     }
 
-    /** Opens the door: from now on calls reach the rooms. */
-    public void open(ApiRooms rooms) {
-        TextLimits textLimits = textWork.limits().forContext(rooms.model().contextLength());
-        PromptReader prompts = new PromptReader(rooms.model(), rooms.encoder(), limits, textLimits);
-        CallReader reader = new CallReader(rooms.model(), prompts, limits, seeds);
+    /** Opens the door: from now on calls reach the engine. */
+    public void open(Engine engine) {
+        ServedModel model = ServedModel.of(engine, clock.wallMillis() / 1000);
+        PromptEncoder encoder = engine.encoder();
+        TextLimits textLimits = textWork.limits().forContext(model.contextLength());
+        PromptReader prompts = new PromptReader(model, encoder, limits, textLimits);
+        CallReader reader = new CallReader(model, prompts, limits, seeds);
         GenerationService service = new GenerationService(
-                rooms.admission(),
-                rooms.scheduler(),
-                rooms.encoder().tokenizer(),
-                rooms.model(),
-                limits,
-                answerWorkers,
-                clock);
-        open.set(new Open(
-                reader,
-                service,
-                new TokenizerCalls(rooms.model(), rooms.encoder(), prompts, textLimits),
-                rooms.model()));
+                engine.admission(), engine.scheduler(), encoder.tokenizer(), model, limits, answerWorkers, clock);
+        open.set(new Open(reader, service, new TokenizerCalls(model, encoder, prompts, textLimits), model));
     }
 
-    /** True once calls reach the rooms. */
+    /** True once calls reach the engine. */
     public boolean isOpen() {
         return open.get() != null;
     }

@@ -12,7 +12,7 @@ import reactor.core.publisher.Mono;
 /** Gives every response an id to ask about: the caller's if it is a sane one, else a new one. */
 public final class RequestIdFilter implements WebFilter, Ordered {
 
-    static final String HEADER = "x-request-id";
+    public static final String HEADER = "x-request-id";
 
     private static final Pattern SANE = Pattern.compile("[A-Za-z0-9._:-]{1,128}");
 
@@ -28,7 +28,8 @@ public final class RequestIdFilter implements WebFilter, Ordered {
         return chain.filter(exchange);
     }
 
-    static String idFor(@Nullable String given) {
+    /** The id of a request: what the client sent, if it can be sent back. */
+    public static String idFor(@Nullable String given) {
         return given != null && SANE.matcher(given).matches()
                 ? given
                 : UUID.randomUUID().toString();

@@ -1,5 +1,6 @@
 package dev.sluice.api;
 
+import dev.sluice.engine.Engine;
 import dev.sluice.model.GenerationDefaults;
 import java.util.List;
 
@@ -19,6 +20,18 @@ public record ServedModel(
         GenerationDefaults defaults,
         List<Integer> endTokenIds,
         String fingerprint) {
+
+    /** @param created in seconds since the epoch */
+    static ServedModel of(Engine engine, long created) {
+        return new ServedModel(
+                engine.modelNames(),
+                created,
+                engine.contextLength(),
+                engine.vocabularySize(),
+                engine.model().generationDefaults(),
+                engine.model().endTokenIds(),
+                "fp_" + engine.executorName());
+    }
 
     String name() {
         return names.getFirst();

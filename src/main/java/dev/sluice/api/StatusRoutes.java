@@ -1,6 +1,7 @@
 package dev.sluice.api;
 
-import dev.sluice.api.EngineStatus.Stage;
+import dev.sluice.engine.EngineStatus;
+import dev.sluice.engine.EngineStatus.Stage;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -2,12 +2,19 @@ package dev.sluice.config;
 
 import dev.sluice.admission.AdmissionControl;
 import dev.sluice.admission.AdmissionSettings;
+import dev.sluice.engine.Engine;
+import dev.sluice.engine.EngineExit;
+import dev.sluice.engine.EngineLoader;
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
 import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
+import dev.sluice.metrics.AdmissionMeters;
+import dev.sluice.metrics.CompletionLog;
+import dev.sluice.metrics.EngineLog;
 import dev.sluice.metrics.RequestMetricsRecorder;
+import dev.sluice.metrics.SchedulerGauges;
 import dev.sluice.model.Model;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.disk.DiskSeed;
@@ -28,7 +35,7 @@ import org.springframework.context.annotation.Lazy;
 
 /**
  * The engine: model, executor, scheduler and what they share. All of it is lazy, so that the HTTP server is up, and says
- * what is going on, while {@link EngineStarter} has these beans made.
+ * what is going on, while the engine's lifecycle has these beans made.
  */
 @Lazy
 @Configuration(proxyBeanMethods = false)
@@ -41,8 +48,8 @@ class EngineConfiguration {
     }
 
     @Bean
-    Model model(EngineForge forge) {
-        return forge.model();
+    Model model(EngineLoader loader) {
+        return loader.model();
     }
 
     @Bean
@@ -51,8 +58,8 @@ class EngineConfiguration {
     }
 
     @Bean(destroyMethod = "close")
-    ModelExecutor executor(EngineForge forge) {
-        return forge.executor();
+    ModelExecutor executor(EngineLoader loader) {
+        return loader.executor();
     }
 
     @Bean
@@ -132,8 +139,8 @@ class EngineConfiguration {
     }
 
     @Bean(destroyMethod = "close")
-    ContinuousBatchingScheduler scheduler(SchedulerLoop loop, EngineDeath death) {
-        return new ContinuousBatchingScheduler(loop, death::report);
+    ContinuousBatchingScheduler scheduler(SchedulerLoop loop, EngineExit exit) {
+        return new ContinuousBatchingScheduler(loop, exit::engineFailed);
     }
 
     @Bean
@@ -149,5 +156,32 @@ class EngineConfiguration {
                         tokens,
                         AnswerMemory.of(properties).total()),
                 clock);
+    }
+
+    @Bean(initMethod = "start", destroyMethod = "close")
+    EngineLog engineLog(RequestMetricsRecorder recorder, ContinuousBatchingScheduler scheduler) {
+        return new EngineLog(recorder, scheduler::snapshot);
+    }
+
+    @Bean
+    Engine engine(
+            ModelNames names,
+            Model model,
+            PromptEncoder encoder,
+            ModelExecutor executor,
+            AdmissionControl admission,
+            ContinuousBatchingScheduler scheduler,
+            EngineLog log,
+            PrometheusMeterRegistry registry,
+            Clock clock) {
+        SchedulerGauges.register(
+                registry,
+                scheduler::snapshot,
+                clock,
+                names.first(),
+                executor.spec().kv().blockSize(),
+                properties.kv().prefixCaching());
+        AdmissionMeters.register(registry, admission);
+        return new Engine(names.all(), model, encoder, executor, admission, scheduler);
     }
 }

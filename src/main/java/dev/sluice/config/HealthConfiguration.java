@@ -1,6 +1,7 @@
 package dev.sluice.config;
 
-import dev.sluice.api.EngineStatus.Stage;
+import dev.sluice.engine.EngineState;
+import dev.sluice.engine.EngineStatus.Stage;
 import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.NoKvConnector;

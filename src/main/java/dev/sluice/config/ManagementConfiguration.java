@@ -1,6 +1,9 @@
 package dev.sluice.config;
 
 import dev.sluice.api.ManagementFilter;
+import dev.sluice.api.connection.Connections;
+import dev.sluice.api.connection.OpenConnections;
+import dev.sluice.metrics.HttpMeters;
 import io.micrometer.core.instrument.MeterRegistry;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.boot.actuate.autoconfigure.web.ManagementContextConfiguration;
@@ -32,7 +35,13 @@ class ManagementConfiguration {
 
     @Bean
     Connections managementConnections(OpenConnections all, SluiceProperties properties, MeterRegistry registry) {
-        return Connections.ofManagement(all, properties.api(), registry);
+        Connections connections = new Connections(
+                all,
+                properties.api().readTimeout(),
+                ConnectionLimits.ofManagement(),
+                HttpMeters.refusals(registry, "management"));
+        HttpMeters.watch(registry, "management", connections);
+        return connections;
     }
 
     @Bean

@@ -1,6 +1,7 @@
 package dev.sluice.config;
 
 import dev.sluice.config.SluiceProperties.ModelSource.LoadFormat;
+import dev.sluice.engine.LoadProgress;
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelDirectory;
 import dev.sluice.model.hub.HubDownloader;

@@ -1,36 +1,38 @@
 package dev.sluice.config;
 
 import dev.sluice.api.FrontDoor;
+import dev.sluice.api.connection.OpenConnections;
+import dev.sluice.engine.Drain;
+import dev.sluice.engine.EndSignals;
+import dev.sluice.engine.Engine;
+import dev.sluice.engine.EngineExit;
+import dev.sluice.engine.EngineLifecycle;
+import dev.sluice.engine.EngineLoader;
+import dev.sluice.engine.EngineState;
+import dev.sluice.engine.LoadProgress;
 import dev.sluice.model.Model;
 import dev.sluice.runtime.Clock;
-import dev.sluice.runtime.SystemClock;
 import java.util.List;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
-import org.springframework.context.ApplicationContext;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Lazy;
 
-/** What is there from the first moment: the clock, the engine's state, and whoever starts and ends the engine. */
+/** What is there from the first moment: the engine's state, and whoever starts and ends the engine. */
 @Configuration(proxyBeanMethods = false)
 @EnableConfigurationProperties(SluiceProperties.class)
 class StartConfiguration {
 
     @Bean
-    Clock clock() {
-        return new SystemClock();
+    EngineState engineState(LoadProgress progress) {
+        return new EngineState(progress::share);
     }
 
     @Bean
-    EngineState engineState(EngineForge forge) {
-        return new EngineState(forge.progress());
-    }
-
-    @Bean
-    EngineDeath engineDeath(ConfigurableApplicationContext context, EngineState state) {
-        return new EngineDeath(context, state);
+    EngineExit engineExit(ConfigurableApplicationContext context, EngineState state) {
+        return new EngineExit(context, state);
     }
 
     @Lazy
@@ -47,20 +49,29 @@ class StartConfiguration {
     @Bean
     Drain drain(
             OpenConnections connections, SluiceProperties properties, ObjectProvider<EndSignals> signals, Clock clock) {
-        Drain drain = new Drain(connections, properties.shutdown().drain(), clock);
+        Drain drain = new Drain(connections::closeAll, properties.shutdown().drain(), clock);
         signals.ifAvailable(present -> present.onSecond(drain::hurry));
         return drain;
     }
 
     @Bean
-    EngineStarter engineStarter(
-            ApplicationContext context,
-            SluiceProperties properties,
-            EngineState state,
-            EngineDeath death,
+    EngineLifecycle engineLifecycle(
+            EngineLoader loader,
+            ObjectProvider<Engine> engine,
             FrontDoor door,
+            EngineState state,
+            EngineExit exit,
             Drain drain,
+            SluiceProperties properties,
             Clock clock) {
-        return new EngineStarter(context, properties, state, death, door, drain, clock);
+        return new EngineLifecycle(
+                loader,
+                engine::getObject,
+                door::open,
+                state,
+                exit,
+                drain,
+                properties.scheduler().watchdog(),
+                clock);
     }
 }

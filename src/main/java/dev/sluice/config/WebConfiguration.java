@@ -15,6 +15,11 @@ import dev.sluice.api.RequestLimits;
 import dev.sluice.api.StatusRoutes;
 import dev.sluice.api.TextLimits;
 import dev.sluice.api.TextWork;
+import dev.sluice.api.connection.Connections;
+import dev.sluice.api.connection.OpenConnections;
+import dev.sluice.engine.EngineState;
+import dev.sluice.metrics.HttpMeters;
+import dev.sluice.metrics.TextMeters;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.FairPool;
 import dev.sluice.runtime.Threads;
@@ -136,12 +141,18 @@ class WebConfiguration {
 
     @Bean
     Connections apiConnections(OpenConnections all, SluiceProperties properties, MeterRegistry registry) {
-        return Connections.ofApi(all, properties.api(), registry);
+        Connections connections = new Connections(
+                all,
+                properties.api().readTimeout(),
+                ConnectionLimits.ofApi(properties.api()),
+                HttpMeters.refusals(registry, "api"));
+        HttpMeters.watch(registry, "api", connections);
+        return connections;
     }
 
     @Bean
     OpenConnections openConnections(SluiceProperties properties, MeterRegistry registry) {
-        return new OpenConnections(properties.api().writeTimeout(), registry);
+        return new OpenConnections(properties.api().writeTimeout(), HttpMeters.stalledReaders(registry));
     }
 
     @Bean

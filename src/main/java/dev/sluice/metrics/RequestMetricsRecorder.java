@@ -6,8 +6,8 @@ import dev.sluice.scheduler.LifecycleListener;
 import dev.sluice.scheduler.PromptWork;
 import dev.sluice.scheduler.RequestTimeline;
 import io.micrometer.core.instrument.DistributionSummary;
-import io.micrometer.core.instrument.Tags;
-import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.micrometer.core.instrument.MeterRegistry;
+import java.util.function.IntConsumer;
 
 /**
  * Hears what happens to requests and keeps the numbers. The prefill record of a request is taken as a whole, once, when
@@ -17,7 +17,7 @@ public final class RequestMetricsRecorder implements LifecycleListener {
 
     private static final double NANOS = 1e-9;
 
-    private final TokenBooks books = new TokenBooks();
+    private final TokenCounters counters = new TokenCounters();
     private final PrefixHitRate hitRate = new PrefixHitRate(1000);
     private final DistributionSummary ttft;
     private final DistributionSummary interToken;
@@ -31,42 +31,33 @@ public final class RequestMetricsRecorder implements LifecycleListener {
     private final DistributionSummary generationTokens;
     private final DistributionSummary maxTokens;
     private final DistributionSummary prefillComputed;
-    private final IterationTokens iterationTokens;
+    private final IntConsumer iterationTokens;
     private final DistributionSummary stepSeconds;
 
     /** Registers all meters, at zero. */
-    public RequestMetricsRecorder(PrometheusMeterRegistry registry, String modelName, int contextLength) {
-        registry.getPrometheusRegistry().register(new TokenBooksCollector(books, modelName));
-        Tags tags = Tags.of("model_name", modelName, "engine", "0");
+    public RequestMetricsRecorder(MeterRegistry registry, String modelName, int contextLength) {
+        TokenSeries.register(counters, registry, modelName);
+        Meters meters = Meters.ofEngine(registry, modelName);
         double[] lengths = Buckets.oneTwoFive(contextLength);
-        ttft = histogram(registry, tags, MeterNames.TTFT, Buckets.TTFT);
-        interToken = histogram(registry, tags, MeterNames.INTER_TOKEN, Buckets.TOKEN);
-        perOutputToken = histogram(registry, tags, MeterNames.PER_OUTPUT_TOKEN, Buckets.TOKEN);
-        endToEnd = histogram(registry, tags, MeterNames.E2E, Buckets.REQUEST);
-        queueTime = histogram(registry, tags, MeterNames.QUEUE_TIME, Buckets.REQUEST);
-        prefillTime = histogram(registry, tags, MeterNames.PREFILL_TIME, Buckets.REQUEST);
-        decodeTime = histogram(registry, tags, MeterNames.DECODE_TIME, Buckets.REQUEST);
-        inferenceTime = histogram(registry, tags, MeterNames.INFERENCE_TIME, Buckets.REQUEST);
-        promptTokens = histogram(registry, tags, MeterNames.REQUEST_PROMPT_TOKENS, lengths);
-        generationTokens = histogram(registry, tags, MeterNames.REQUEST_GENERATION_TOKENS, lengths);
-        maxTokens = histogram(registry, tags, MeterNames.REQUEST_MAX_TOKENS, lengths);
-        prefillComputed = histogram(registry, tags, MeterNames.PREFILL_COMPUTED, lengths);
-        iterationTokens = new IterationTokens(modelName);
-        registry.getPrometheusRegistry().register(iterationTokens);
-        stepSeconds = histogram(registry, tags, MeterNames.STEP_SECONDS, Buckets.STEP);
-    }
-
-    private static DistributionSummary histogram(
-            PrometheusMeterRegistry registry, Tags tags, String name, double[] buckets) {
-        return DistributionSummary.builder(name)
-                .tags(tags)
-                .serviceLevelObjectives(buckets)
-                .register(registry);
+        ttft = meters.histogram(SluiceMeter.TTFT, Buckets.TTFT);
+        interToken = meters.histogram(SluiceMeter.INTER_TOKEN, Buckets.TOKEN);
+        perOutputToken = meters.histogram(SluiceMeter.PER_OUTPUT_TOKEN, Buckets.TOKEN);
+        endToEnd = meters.histogram(SluiceMeter.E2E, Buckets.REQUEST);
+        queueTime = meters.histogram(SluiceMeter.QUEUE_TIME, Buckets.REQUEST);
+        prefillTime = meters.histogram(SluiceMeter.PREFILL_TIME, Buckets.REQUEST);
+        decodeTime = meters.histogram(SluiceMeter.DECODE_TIME, Buckets.REQUEST);
+        inferenceTime = meters.histogram(SluiceMeter.INFERENCE_TIME, Buckets.REQUEST);
+        promptTokens = meters.histogram(SluiceMeter.REQUEST_PROMPT_TOKENS, lengths);
+        generationTokens = meters.histogram(SluiceMeter.REQUEST_GENERATION_TOKENS, lengths);
+        maxTokens = meters.histogram(SluiceMeter.REQUEST_MAX_TOKENS, lengths);
+        prefillComputed = meters.histogram(SluiceMeter.PREFILL_COMPUTED, lengths);
+        iterationTokens = IterationTokens.register(registry, modelName);
+        stepSeconds = meters.histogram(SluiceMeter.STEP_SECONDS, Buckets.STEP);
     }
 
     /** All sums of this moment, for the log line and for tests. */
-    TokenBooks.Totals totals() {
-        return books.totals();
+    TokenCounters.Totals totals() {
+        return counters.totals();
     }
 
     /** Share of looked-up tokens that were found, over the most recent requests. */
@@ -76,17 +67,17 @@ public final class RequestMetricsRecorder implements LifecycleListener {
 
     @Override
     public void onPreempted(RequestTimeline request) {
-        books.preempted();
+        counters.preempted();
     }
 
     @Override
     public void onPrefilled(RequestTimeline request, PrefillRecord record) {
-        books.add(record);
+        counters.add(record);
     }
 
     @Override
     public void onToken(RequestTimeline request, long previousNanos) {
-        books.generated();
+        counters.generated();
         if (previousNanos == RequestTimeline.NEVER) {
             ttft.record((request.lastTokenNanos() - request.arrivalNanos()) * NANOS);
         } else {
@@ -96,7 +87,7 @@ public final class RequestMetricsRecorder implements LifecycleListener {
 
     @Override
     public void onFinished(RequestTimeline request, FinishReason reason) {
-        books.finished(reason);
+        counters.finished(reason);
         PrefillRecord prefill = request.prefill();
         if (prefill == null || reason == FinishReason.ABORT) {
             return; // aborted ones count, but their times say nothing about the service
@@ -119,7 +110,7 @@ public final class RequestMetricsRecorder implements LifecycleListener {
 
     @Override
     public void onLocalLookup(int queriedTokens, int hitTokens, boolean resumed) {
-        books.localLookup(queriedTokens, hitTokens, resumed);
+        counters.localLookup(queriedTokens, hitTokens, resumed);
         if (!resumed) {
             hitRate.observe(1, queriedTokens, hitTokens);
         }
@@ -127,23 +118,23 @@ public final class RequestMetricsRecorder implements LifecycleListener {
 
     @Override
     public void onExternalLookup(int queriedTokens, int hitTokens, boolean resumed) {
-        books.externalLookup(queriedTokens, hitTokens, resumed);
+        counters.externalLookup(queriedTokens, hitTokens, resumed);
     }
 
     @Override
     public void onLoadFailed(RequestTimeline request) {
-        books.loadFailed();
+        counters.loadFailed();
     }
 
     @Override
     public void onPromptWork(RequestTimeline request, PromptWork outcome, int tokens) {
-        books.promptWork(outcome, tokens);
+        counters.promptWork(outcome, tokens);
     }
 
     @Override
     public void onStep(int sequences, int promptTokensComputed, int outputTokens, long nanos) {
-        books.promptComputed(promptTokensComputed);
-        iterationTokens.observe(promptTokensComputed + outputTokens);
+        counters.promptComputed(promptTokensComputed);
+        iterationTokens.accept(promptTokensComputed + outputTokens);
         stepSeconds.record(nanos * NANOS);
     }
 }

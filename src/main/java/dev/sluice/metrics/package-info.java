@@ -1,4 +1,4 @@
-/** The ledger: listens, counts, and can be removed without any other room noticing. */
+/** Meters: listens, counts, and can be removed without any other room noticing. */
 @NullMarked
 package dev.sluice.metrics;
 

@@ -36,8 +36,10 @@ public final class HouseRules {
         MAY_IMPORT.put("offload", List.of("request", "kv"));
         MAY_IMPORT.put("scheduler", List.of("request", "kv", "executor", "offload"));
         MAY_IMPORT.put("admission", List.of("request", "scheduler"));
-        MAY_IMPORT.put("api", List.of("request", "text", "model", "admission", "scheduler"));
-        MAY_IMPORT.put("metrics", List.of("request", "scheduler"));
+        MAY_IMPORT.put(
+                "engine", List.of("request", "text", "model", "admission", "scheduler", "executor", "kv", "sampling"));
+        MAY_IMPORT.put("api", List.of("request", "text", "model", "admission", "scheduler", "engine"));
+        MAY_IMPORT.put("metrics", List.of("request", "scheduler", "offload", "admission", "api"));
     }
 
     /** The rooms of the CUDA executor: which may import which others of them. */

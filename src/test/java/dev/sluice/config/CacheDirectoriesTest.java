@@ -35,7 +35,8 @@ class CacheDirectoriesTest {
     @Test
     void compiledKernelsAreUnderTheHomeOfTheUserUnlessSaid() throws IOException {
         for (Resource defaults : new Resource[] {PACKAGED, DOCUMENTED}) {
-            assertThat(EngineForge.cudaSettings(properties(defaults, Map.of())).kernelCache())
+            assertThat(ExecutorFactory.cudaSettings(properties(defaults, Map.of()))
+                            .kernelCache())
                     .isEqualTo(Path.of(HOME, ".cache/sluice/kernels"));
         }
     }
@@ -50,8 +51,8 @@ class CacheDirectoriesTest {
 
     @Test
     void compiledKernelsAreWhereIsSaidOrNowhere() throws IOException {
-        assertThat(EngineForge.cudaSettings(properties("/kernels")).kernelCache())
+        assertThat(ExecutorFactory.cudaSettings(properties("/kernels")).kernelCache())
                 .isEqualTo(Path.of("/kernels"));
-        assertThat(EngineForge.cudaSettings(properties("")).kernelCache()).isNull();
+        assertThat(ExecutorFactory.cudaSettings(properties("")).kernelCache()).isNull();
     }
 }

@@ -21,7 +21,7 @@ class CudaPropertiesTest {
         new YamlPropertySourceLoader()
                 .load("documented", new FileSystemResource("config/application.yaml"))
                 .forEach(all.getPropertySources()::addLast);
-        return EngineForge.cudaSettings(Binder.get(all).bindOrCreate("sluice", SluiceProperties.class));
+        return ExecutorFactory.cudaSettings(Binder.get(all).bindOrCreate("sluice", SluiceProperties.class));
     }
 
     @Test

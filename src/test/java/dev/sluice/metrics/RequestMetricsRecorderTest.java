@@ -10,8 +10,12 @@ import dev.sluice.scheduler.RequestTimeline;
 import dev.sluice.scheduler.SchedulerSnapshot;
 import dev.sluice.scheduler.Timelines;
 import dev.sluice.testkit.VirtualClock;
+import io.micrometer.core.instrument.Clock;
+import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.regex.Matcher;
@@ -214,5 +218,28 @@ class RequestMetricsRecorderTest {
         assertThat(value("sluice_kv_recomputed_tokens_total", "reason=\"preemption\""))
                 .isEqualTo(10);
         assertThat(value("sluice_kv_failed_loads_total", "")).isEqualTo(1);
+    }
+
+    @Test
+    void tokenCountersReachEveryRegistry() {
+        SimpleMeterRegistry other = new SimpleMeterRegistry();
+        PrometheusMeterRegistry prometheus = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+        RequestMetricsRecorder both = new RequestMetricsRecorder(
+                new CompositeMeterRegistry(Clock.SYSTEM, List.of(other, prometheus)), "m", 4096);
+        PrefillRecord record = new PrefillRecord(10, 3, 5);
+        both.onPrefilled(Timelines.finished(record, 1), record);
+        both.onStep(1, 2, 1, 1_000_000);
+        assertThat(other.get("vllm:prompt_tokens").functionCounter().count()).isEqualTo(10);
+        assertThat(other.get("vllm:prompt_tokens_by_source")
+                        .tag("source", "external_kv_transfer")
+                        .functionCounter()
+                        .count())
+                .isEqualTo(5);
+        assertThat(other.get("vllm:iteration_tokens_total").summary().totalAmount())
+                .isEqualTo(3);
+        assertThat(prometheus.scrape())
+                .contains("vllm:prompt_tokens_total{engine=\"0\",model_name=\"m\"} 10.0")
+                .contains("source=\"external_kv_transfer\"} 5.0")
+                .contains("vllm:iteration_tokens_total_sum{engine=\"0\",model_name=\"m\"} 3.0");
     }
 }

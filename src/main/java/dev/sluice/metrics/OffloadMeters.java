@@ -1,0 +1,128 @@
+package dev.sluice.metrics;
+
+import dev.sluice.offload.HostMemoryConnector;
+import dev.sluice.offload.OffloadListener;
+import dev.sluice.offload.OffloadSnapshot;
+import dev.sluice.offload.Tier;
+import io.github.resilience4j.circuitbreaker.CircuitBreaker;
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.DistributionSummary;
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Tags;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.function.ToDoubleFunction;
+
+/** What goes through the tiers beyond the device, how full they are, and how they do. Names are vLLM's where it has them. */
+public final class OffloadMeters implements OffloadListener {
+
+    private static final double[] SIZES = {1e6, 5e6, 1e7, 2e7, 4e7, 6e7, 8e7, 1e8, 1.5e8, 2e8};
+
+    private record Flow(Counter bytes, Counter tokens, Counter seconds, DistributionSummary size, Counter failures) {
+
+        static Flow of(MeterRegistry registry, String direction, Tags tags) {
+            String name = "vllm:kv_offload_" + direction;
+            return new Flow(
+                    Counter.builder(name + "_bytes").tags(tags).register(registry),
+                    Counter.builder("sluice_kv_tier_tokens")
+                            .tags(tags.and("direction", direction))
+                            .register(registry),
+                    Counter.builder(name + "_time").tags(tags).register(registry),
+                    DistributionSummary.builder(name + "_size")
+                            .tags(tags)
+                            .serviceLevelObjectives(SIZES)
+                            .register(registry),
+                    Counter.builder("sluice_kv_tier_failures")
+                            .tags(tags.and("direction", direction))
+                            .register(registry));
+        }
+
+        void record(long count, double tokenBytes, long nanos) {
+            bytes.increment((double) count);
+            tokens.increment(count / tokenBytes);
+            seconds.increment(nanos * 1e-9);
+            size.record((double) count);
+        }
+    }
+
+    private final MeterRegistry registry;
+    private final Tags common;
+    private final double tokenBytes;
+    private final Map<Tier, Flow> loads = new EnumMap<>(Tier.class);
+    private final Map<Tier, Flow> stores = new EnumMap<>(Tier.class);
+
+    /** @param tokenBytes bytes that keys and values of one token take */
+    public OffloadMeters(MeterRegistry registry, String modelName, double tokenBytes) {
+        this.tokenBytes = tokenBytes;
+        this.registry = registry;
+        common = Tags.of("model_name", modelName, "engine", "0");
+        for (Tier tier : Tier.values()) {
+            Tags tags = common.and("tier", tier.label());
+            loads.put(tier, Flow.of(registry, "load", tags));
+            stores.put(tier, Flow.of(registry, "store", tags));
+        }
+    }
+
+    /** Shows what the tiers hold. */
+    public void watch(HostMemoryConnector connector) {
+        gauge(connector, Tier.HOST, "capacity", OffloadSnapshot::hostCapacityBytes);
+        gauge(connector, Tier.HOST, "used", OffloadSnapshot::hostUsedBytes);
+        gauge(connector, Tier.HOST, "pinned", OffloadSnapshot::hostPinnedBytes);
+        gauge(connector, Tier.STORAGE, "capacity", OffloadSnapshot::storageCapacityBytes);
+        gauge(connector, Tier.STORAGE, "used", OffloadSnapshot::storageUsedBytes);
+        Gauge.builder("sluice_kv_tier_jobs", connector, c -> c.snapshot().openJobs())
+                .tags(common)
+                .register(registry);
+        FunctionCounter.builder(
+                        "vllm:kv_offload_stores_skipped",
+                        connector,
+                        c -> c.snapshot().storesSkipped())
+                .tags(common)
+                .register(registry);
+        FunctionCounter.builder(
+                        "sluice_kv_tier_late_completions",
+                        connector,
+                        c -> c.snapshot().lateCompletions())
+                .tags(common)
+                .register(registry);
+    }
+
+    /** Shows whether a tier is in use: 1 while its breaker is open. */
+    public void watch(Tier tier, CircuitBreaker breaker) {
+        Gauge.builder("sluice_kv_tier_breaker_open", breaker, b -> b.getState() == CircuitBreaker.State.OPEN ? 1 : 0)
+                .tags(common.and("tier", tier.label()))
+                .register(registry);
+    }
+
+    private void gauge(
+            HostMemoryConnector connector, Tier tier, String state, ToDoubleFunction<OffloadSnapshot> value) {
+        Gauge.builder("sluice_kv_tier_bytes", connector, c -> value.applyAsDouble(c.snapshot()))
+                .tags(common.and("tier", tier.label(), "state", state))
+                .register(registry);
+    }
+
+    @Override
+    public void onStored(Tier tier, long bytes, long nanos) {
+        flow(stores, tier).record(bytes, tokenBytes, nanos);
+    }
+
+    @Override
+    public void onLoaded(Tier tier, long bytes, long nanos) {
+        flow(loads, tier).record(bytes, tokenBytes, nanos);
+    }
+
+    @Override
+    public void onFailed(Tier tier, boolean load) {
+        flow(load ? loads : stores, tier).failures().increment();
+    }
+
+    private static Flow flow(Map<Tier, Flow> flows, Tier tier) {
+        Flow flow = flows.get(tier);
+        if (flow == null) {
+            throw new IllegalStateException("no meters for " + tier);
+        }
+        return flow;
+    }
+}
