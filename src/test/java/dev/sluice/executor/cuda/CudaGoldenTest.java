@@ -62,9 +62,7 @@ class CudaGoldenTest {
         String start = compare(gpu, "llama-tied", measured);
         if (gpu.fake() != null) {
             assertThat(start).contains("gemm_wgmma_8x32_bf16 ").contains(" early");
-            assertThat(gpu.fake().log())
-                    .contains("_bf16_silu_mul grid")
-                    .doesNotContain("cuLaunchKernel silu_mul_bf16");
+            assertThat(gpu.fake().log()).contains("_bf16_silu_mul grid").doesNotContain("cuLaunchKernel silu_mul_bf16");
         }
     }
 
