@@ -78,7 +78,8 @@ namespace logprobs_file {
 template <class... A, size_t... I>
 static const char* launch(
     void (*kernel)(A...), dim3 grid, unsigned block, size_t shared, void** arguments, std::index_sequence<I...>) {
-    return emulated::launch(grid, block, shared, [=] { kernel(*static_cast<A*>(arguments[I])...); });
+    int cluster = emulated::clusterOf(reinterpret_cast<const void*>(kernel));
+    return emulated::launch(grid, block, shared, cluster, [=] { kernel(*static_cast<A*>(arguments[I])...); });
 }
 
 template <class... A>
@@ -245,6 +246,16 @@ extern "C" const char* emulated_launch(
     BOTH(gemm_wgmma_file, gemm_wgmma_128x256_, )
     BOTH(gemm_wgmma_file, gemm_wgmma_128x256_, _f32)
     BOTH(gemm_wgmma_int8_file, gemm_wgmma_128x256_int8_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x128_pair_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x128_pair_, _f32)
+    BOTH(gemm_wgmma_int8_file, gemm_wgmma_128x128_pair_int8_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x192_pair_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x192_pair_, _f32)
+    BOTH(gemm_wgmma_int8_file, gemm_wgmma_128x192_pair_int8_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x256_pair_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x256_pair_, _f32)
+    BOTH(gemm_wgmma_int8_file, gemm_wgmma_128x256_pair_int8_, )
+    BOTH(gemm_wgmma_fp8_file, gemm_wgmma_128x128_pair_fp8_, )
     KERNEL(penalties_file, adjust_logits)
     KERNEL(penalties_file, record_tokens)
     KERNEL(sample_file, sample_greedy)

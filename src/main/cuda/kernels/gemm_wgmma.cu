@@ -33,7 +33,10 @@
     GEMM_WGMMA(128x128, name, T, Out, 128, 128, 3, 2)                                                                  \
     GEMM_WGMMA(128x128_deep, name, T, Out, 128, 128, 6, 1)                                                             \
     GEMM_WGMMA(128x192, name, T, Out, 128, 192, 5, 1)                                                                  \
-    GEMM_WGMMA(128x256, name, T, Out, 128, 256, 4, 1)
+    GEMM_WGMMA(128x256, name, T, Out, 128, 256, 4, 1)                                                                  \
+    GEMM_WGMMA_PAIR(128x128_pair, name, T, Out, 128, 128, 6, 1)                                                        \
+    GEMM_WGMMA_PAIR(128x192_pair, name, T, Out, 128, 192, 5, 1)                                                        \
+    GEMM_WGMMA_PAIR(128x256_pair, name, T, Out, 128, 256, 4, 1)
 
 GEMM_WGMMAS(bf16, Bf16, Bf16)
 GEMM_WGMMAS(bf16_f32, Bf16, float)

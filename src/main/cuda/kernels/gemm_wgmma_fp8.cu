@@ -16,7 +16,8 @@
     GEMM_WGMMA_SCALED(64x32, name, E4m3, Out, 64, 32, 8, 2)                                                            \
     GEMM_WGMMA_SCALED(64x64, name, E4m3, Out, 64, 64, 6, 2)                                                            \
     GEMM_WGMMA_SCALED(64x128, name, E4m3, Out, 64, 128, 4, 2)                                                          \
-    GEMM_WGMMA_SCALED(128x128, name, E4m3, Out, 128, 128, 6, 1)
+    GEMM_WGMMA_SCALED(128x128, name, E4m3, Out, 128, 128, 6, 1)                                                        \
+    GEMM_WGMMA_SCALED_PAIR(128x128_pair, name, E4m3, Out, 128, 128, 6, 1)
 
 GEMM_WGMMAS(fp8_bf16, Bf16)
 GEMM_WGMMAS(fp8_fp16, Fp16)
