@@ -7,7 +7,8 @@
  *   - a barrier that some threads of the block or warp do not reach, or reach at another line;
  *   - shared memory read before it is written: it is poisoned with 0xFF (NaN in every format) for every block;
  *   - a missing barrier: each warp runs as far ahead of the others as its barriers allow, in ascending, descending or
- *     strided order, another one for each block, and each lane as far ahead as its warp allows;
+ *     strided order, another one for each block, each lane as far ahead as its warp allows, and each block of a cluster
+ *     as far ahead of the others;
  *   - a missing wait for an asynchronous copy: the target is poisoned when the copy is issued, filled when waited for;
  *   - asynchronous copies and loads of tiles at addresses that are no multiple of 16;
  *   - a flag that is waited for and never comes;
@@ -275,7 +276,7 @@ inline void failIfAny(State state, const char* what) {
     }
 }
 
-/** Lets waiting threads pass their barrier if all have come; false if the blocks are done or stuck. */
+/** Lets threads go on that wait for those of other warps or blocks; false if all blocks are done or stuck. */
 inline bool release() {
     for (int i = 0; i < threads; i++) {
         if (canRun(fibers[i])) {
@@ -286,11 +287,7 @@ inline bool release() {
         endPause();
         return true;
     }
-    bool passed = pass(AT_CLUSTER, 0, threads);
-    for (int block = 0; block < cluster && !passed; block++) {
-        passed = pass(AT_BLOCK, block * blockThreads, blockThreads);
-    }
-    if (passed) {
+    if (pass(AT_CLUSTER, 0, threads)) {
         return true;
     }
     failIfAny(AT_BLOCK, "threads did not reach the block's barrier, but so many");
@@ -310,6 +307,17 @@ inline int poisonStaticShared(dl_phdr_info* library, size_t, void*) {
         }
     }
     return 0;
+}
+
+/** Runs a block as far as it comes without the others of its cluster. */
+inline void runBlock(int block) {
+    int first = block * blockThreads;
+    int all = (blockThreads + WARP - 1) / WARP;
+    do {
+        for (int i = 0; i < all; i++) {
+            runWarp(first + inTurn(i, all) * WARP);
+        }
+    } while (message[0] == 0 && pass(AT_BLOCK, first, blockThreads));
 }
 
 void forgetBoxes();
@@ -334,9 +342,8 @@ inline void runBlocks(size_t sharedBytes) {
     forgetBoxes();
     early = !early;
     do {
-        int all = (threads + WARP - 1) / WARP;
-        for (int i = 0; i < all; i++) {
-            runWarp(inTurn(i, all) * WARP);
+        for (int i = 0; i < cluster; i++) {
+            runBlock(inTurn(i, cluster));
         }
     } while (message[0] == 0 && release());
     findBoxesOnTheirWay();

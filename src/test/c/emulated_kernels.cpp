@@ -154,6 +154,58 @@ static void with_missing_flag(int* out) {
     out[threadIdx.x] = 1;
 }
 
+static __cluster_dims__(2, 1, 1) void with_partner_that_has_ended(int* out) {
+    begin_after_previous();
+    SLUICE_DYNAMIC_SHARED_1024(shared);
+    u64* flag = reinterpret_cast<u64*>(shared);
+    if (threadIdx.x == 0) {
+        init_flag(flag, 2);
+        flags_are_ready();
+    }
+    meet_cluster();
+    if (cluster_rank() == 1 && threadIdx.x == 0) {
+        arrive_at(flag, 0);
+        arrive_at(flag, 0);
+    }
+    out[threadIdx.x] = 1;
+}
+
+static __cluster_dims__(2, 1, 1) void with_partner_that_has_not_begun(int* out) {
+    begin_after_previous();
+    SLUICE_DYNAMIC_SHARED_1024(shared);
+    u64* flag = reinterpret_cast<u64*>(shared);
+    if (threadIdx.x == 0) {
+        init_flag(flag, 1);
+        flags_are_ready();
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        arrive_at(flag, 1 - cluster_rank());
+    }
+    meet_cluster();
+    out[threadIdx.x] = 1;
+}
+
+static __cluster_dims__(2, 1, 1) void with_partner_too_many(int* out) {
+    begin_after_previous();
+    SLUICE_DYNAMIC_SHARED_1024(shared);
+    u64* flag = reinterpret_cast<u64*>(shared);
+    if (threadIdx.x == 0) {
+        init_flag(flag, 2);
+        arrive_at(flag, 2);
+    }
+    meet_cluster();
+    out[threadIdx.x] = 1;
+}
+
+static __cluster_dims__(2, 1, 1) void with_skipped_cluster_barrier(int* out) {
+    begin_after_previous();
+    if (cluster_rank() == 0 || threadIdx.x != 5) {
+        meet_cluster();
+    }
+    out[threadIdx.x] = 1;
+}
+
 /** From now on products of four warps round as if their 16 were added up in two steps; those of one warp do not. */
 extern "C" void emulated_adds_in_halves(int value) {
     emulated::addsInHalves = value != 0;
@@ -272,5 +324,9 @@ extern "C" const char* emulated_launch(
     WRONG(beyond_shared)
     WRONG(with_missing_flag)
     WRONG(without_previous)
+    WRONG(with_partner_that_has_ended)
+    WRONG(with_partner_that_has_not_begun)
+    WRONG(with_partner_too_many)
+    WRONG(with_skipped_cluster_barrier)
     return "no such kernel";
 }

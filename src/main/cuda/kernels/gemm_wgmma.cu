@@ -17,10 +17,15 @@
  *   gemm_wgmma_128x128_deep  block 288, shared 196,704 bytes (6 stages)
  *   gemm_wgmma_128x192       block 288, shared 204,880 bytes (5 stages)
  *   gemm_wgmma_128x256       block 288, shared 196,672 bytes (4 stages)
- * Grid: at most ceil(M / rows) * ceil(N / columns) blocks; what fits on the device at a time is enough.
+ *   gemm_wgmma_128x128_pair  block 288, shared 196,704 bytes (6 stages), clusters of 2
+ *   gemm_wgmma_128x192_pair  block 288, shared 204,880 bytes (5 stages), clusters of 2
+ *   gemm_wgmma_128x256_pair  block 288, shared 196,672 bytes (4 stages), clusters of 2
+ * Grid: at most ceil(M / rows) * ceil(N / columns) blocks, for clusters ceil(M / rows) * ceil(N / columns / 2) times 2 and a
+ * multiple of 2; what fits on the device at a time is enough. The blocks of a cluster share their rows of A: each brings a half
+ * of them to both.
  *
  * Bits: k in steps of 16 ascending, so a row of C depends on its row of A and on W alone, and is the same from all
- * eight. Not the same as from gemm.cu. Reference: executor.cpu.ScalarOps.multiplyTile.
+ * eleven. Not the same as from gemm.cu. Reference: executor.cpu.ScalarOps.multiplyTile.
  */
 // architectures: sm_90a
 #include "gemm_wgmma.cuh"

@@ -163,7 +163,13 @@ class EmulatedWgmmaTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"8x32, 4, 20, 8208", "64x32, 4, 20, 8208", "64x64, 12, 10, 1008", "128x128, 30, 20, 4112", "128x128_pair, 30, 20, 4112"})
+    @CsvSource({
+        "8x32, 4, 20, 8208",
+        "64x32, 4, 20, 8208",
+        "64x64, 12, 10, 1008",
+        "128x128, 30, 20, 4112",
+        "128x128_pair, 30, 20, 4112"
+    })
     void floatingSumsLoseNothingOverLongRows(String tile, int m, int n, int k) {
         Numbers a = withSpareRows(Numbers.random(Format.E4M3, m * k, random, 1), m, k);
         Numbers w = Numbers.random(Format.E4M3, n * k, random, 1);

@@ -110,8 +110,7 @@ class ProductTileTest {
         for (Matcher m = KERNEL.matcher(source); m.find(); ) {
             int cluster = m.group(1) == null ? 1 : 2;
             bounds.put(
-                    "wgmma_" + m.group(2),
-                    new Bounds(cluster, number(m, 3), number(m, 4), number(m, 5), number(m, 6)));
+                    "wgmma_" + m.group(2), new Bounds(cluster, number(m, 3), number(m, 4), number(m, 5), number(m, 6)));
         }
         return bounds;
     }
