@@ -78,8 +78,9 @@ __device__ __forceinline__ void meet_cluster() {
 #ifdef SLUICE_EMULATED
     emulated::meetCluster(__LINE__);
 #else
-    asm volatile("barrier.cluster.arrive.release;\n"
-                 "barrier.cluster.wait.acquire;" ::: "memory");
+    __syncwarp(); // lanes come from different branches
+    asm volatile("barrier.cluster.arrive.release.aligned;\n"
+                 "barrier.cluster.wait.acquire.aligned;" ::: "memory");
 #endif
 }
 
