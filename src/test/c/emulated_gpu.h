@@ -14,7 +14,8 @@
  *   - a flag that is waited for and never comes;
  *   - a thread that ends without having waited for the kernels before;
  *   - writes behind the end of dynamic shared memory;
- *   - in a cluster, a block that ends, or has not set its flags up yet, while another one still uses its shared memory.
+ *   - in a cluster, a block that ends, or has not set its flags up yet, while another one still uses its shared memory, and
+ *     a box for a place that another block's products have read without telling the one that brings it.
  * What it cannot find: a missing __syncwarp where a shuffle or a product stands in for it, races that none of the three
  * orders shows, other misaligned accesses, how the hardware rounds inside a product, anything about speed. Static shared
  * memory is not divided among the blocks of a cluster: their kernels have only dynamic shared memory.
@@ -248,6 +249,8 @@ inline int count(State state, int block = -1) {
 
 inline bool blockHasEnded(int block) { return count(ENDED, block) == blockThreads; }
 
+void learnOfEachOther(int firstWarp, int count);
+
 /** Lets those who wait at a barrier pass it if all so many threads have come. */
 inline bool pass(State barrier, int first, int all) {
     int line = 0;
@@ -263,6 +266,7 @@ inline bool pass(State barrier, int first, int all) {
     for (int i = first; i < first + all; i++) {
         fibers[i].state = READY;
     }
+    learnOfEachOther(first / WARP, (all + WARP - 1) / WARP);
     return true;
 }
 
@@ -321,6 +325,7 @@ inline void runBlock(int block) {
 }
 
 void forgetBoxes();
+void forgetReads();
 void findBoxesOnTheirWay();
 
 /** Runs the blocks of a cluster, or one block. */
@@ -340,6 +345,7 @@ inline void runBlocks(size_t sharedBytes) {
         warps[i / WARP].count = 0;
     }
     forgetBoxes();
+    forgetReads();
     early = !early;
     do {
         for (int i = 0; i < cluster; i++) {

@@ -9,6 +9,7 @@
  * it shows if it arrives before all is done that it stands for. The words of a map are those of fake_cuda.c.
  */
 #pragma once
+#include <unordered_map>
 
 namespace emulated {
 
@@ -87,12 +88,71 @@ inline void initFlag(unsigned long long* flag, unsigned arrivals) {
 
 inline void expect(unsigned long long* flag, unsigned bytes) { reinterpret_cast<Flag*>(flag)->bytes += bytes; }
 
+constexpr int MAX_WARPS = MAX_THREADS / WARP;
+
+/** How many of each warp's arrivals at flags and barriers a warp knows of, by these; so it knows what came before them. */
+struct Knowledge {
+    int arrivals[MAX_WARPS];
+
+    void learn(const Knowledge& other) {
+        for (int i = 0; i < MAX_WARPS; i++) {
+            arrivals[i] = arrivals[i] < other.arrivals[i] ? other.arrivals[i] : arrivals[i];
+        }
+    }
+};
+inline Knowledge knowledge[MAX_WARPS];
+inline std::unordered_map<const Flag*, Knowledge> arrived; // what those know who wait for a flag
+inline int reads[MAX_CLUSTER][SHARED_MAX / 128][MAX_WARPS]; // of 128 bytes by a warp's products: before which arrival, or 0
+
+inline void forgetReads() {
+    if (cluster > 1) {
+        memset(knowledge, 0, sizeof knowledge);
+        memset(reads, 0, sizeof reads);
+        arrived.clear();
+        for (int i = 0; i < MAX_WARPS; i++) {
+            knowledge[i].arrivals[i] = 1;
+        }
+    }
+}
+
+inline void learnOfEachOther(int firstWarp, int count) {
+    for (int i = firstWarp + 1; i < firstWarp + count && cluster > 1; i++) {
+        knowledge[firstWarp].learn(knowledge[i]);
+    }
+    for (int i = firstWarp; i < firstWarp + count && cluster > 1; i++) {
+        knowledge[i].learn(knowledge[firstWarp]);
+        knowledge[i].arrivals[i]++;
+    }
+}
+
+/** The running warp reads what has this address in its block. */
+inline void noteRead(unsigned address) {
+    int warp = current / WARP;
+    reads[clusterRank()][address / 128][warp] = knowledge[warp].arrivals[warp];
+}
+
+/** Nobody knows when another block's products have read a place but by an arrival after it. */
+inline void findReaders(int block, unsigned address, unsigned bytes) {
+    for (unsigned at = address; at < address + bytes; at += 128) {
+        for (int warp = 0; warp < MAX_WARPS; warp++) {
+            if (reads[block][at / 128][warp] > knowledge[current / WARP].arrivals[warp]) {
+                fail("a box over what another block may still read, of warp", 0, warp);
+            }
+        }
+    }
+}
+
 /** At this flag of a block of the cluster. */
 inline void arriveAt(unsigned long long* flag, int block) {
     Flag* f = flagOf(block, flag);
     if (f->pending == 0) {
         fail("more arrivals than a flag expects", 0, f->expected);
         return;
+    }
+    if (cluster > 1) {
+        int warp = current / WARP;
+        arrived[f].learn(knowledge[warp]);
+        knowledge[warp].arrivals[warp]++;
     }
     f->pending--;
     endPhase(f);
@@ -156,6 +216,9 @@ inline void waitForPhase(unsigned long long* flag, unsigned parity, int line) {
         fibers[current].parity = parity;
         wait(AT_FLAG, line);
     }
+    if (cluster > 1) {
+        knowledge[current / WARP].learn(arrived[reinterpret_cast<Flag*>(flag)]);
+    }
 }
 
 /** To the same place of all blocks of the mask, each of which has such a flag. */
@@ -169,6 +232,9 @@ inline void loadBox(void* to, const unsigned long long* words, int element, int 
     for (int block = 0; mask >> block != 0; block++) {
         if ((mask >> block & 1) != 0) {
             unsigned char* there = sharedOf(block, to);
+            if (block != clusterRank()) {
+                findReaders(block, sharedAddress(to), boxBytes(map));
+            }
             memset(there, POISON, boxBytes(map));
             boxes.push_back({map, there, element, row, flagOf(block, flag), block != clusterRank()});
         }
@@ -189,6 +255,9 @@ inline void readTile(void* row32, unsigned long long tile, int row) {
     if (at + 32 > dynamicSharedBytes) {
         fail("a tile that is not in the block's shared memory, row", 0, row);
         return;
+    }
+    if (cluster > 1) {
+        noteRead(at);
     }
     for (unsigned piece = 0; piece < 32; piece += 16) {
         memcpy(static_cast<char*>(row32) + piece, swizzled(dynamicShared(), at + piece), 16);
