@@ -85,13 +85,13 @@ __device__ __forceinline__ void store_row(Out* c, Scale scale, int row, int firs
     }
 }
 
-/** The warp is done with a stage, which all blocks of the cluster bring rows of A to. */
+/** The warp is done with a stage. */
 template <int STAGES, int CLUSTER>
 __device__ __forceinline__ void release_stage(u64* flags, int stage) {
     __syncwarp();
     int lane = threadIdx.x % WARP;
     if constexpr (CLUSTER > 1) {
-        if (lane < CLUSTER) {
+        if (lane < CLUSTER) { // all blocks bring rows of A to it
             arrive_at(flags + STAGES + stage, lane);
         }
     } else if (lane == 0) {
