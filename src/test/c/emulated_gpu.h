@@ -1,19 +1,24 @@
 /*
  * A GPU made of a host thread: enough of CUDA C++ for g++ to compile the kernels of src/main/cuda and run them.
  *
- * Blocks run one after another. Each thread of a block is a fiber with its own stack; it runs until it meets its block
- * (__syncthreads), its warp (__syncwarp, shuffles, mma) or its end. What this finds that a GPU would hide or hang on:
+ * Blocks run one after another, those of a cluster together. Each thread of a block is a fiber with its own stack; it runs
+ * until it meets its block (__syncthreads), its warp (__syncwarp, shuffles, mma) or its end. What this finds that a GPU would
+ * hide or hang on:
  *   - a barrier that some threads of the block or warp do not reach, or reach at another line;
  *   - shared memory read before it is written: it is poisoned with 0xFF (NaN in every format) for every block;
  *   - a missing barrier: each warp runs as far ahead of the others as its barriers allow, in ascending, descending or
- *     strided order, another one for each block, and each lane as far ahead as its warp allows;
+ *     strided order, another one for each block, each lane as far ahead as its warp allows, and each block of a cluster
+ *     as far ahead of the others;
  *   - a missing wait for an asynchronous copy: the target is poisoned when the copy is issued, filled when waited for;
  *   - asynchronous copies and loads of tiles at addresses that are no multiple of 16;
  *   - a flag that is waited for and never comes;
  *   - a thread that ends without having waited for the kernels before;
- *   - writes behind the end of dynamic shared memory.
+ *   - writes behind the end of dynamic shared memory;
+ *   - in a cluster, a block that ends, or has not set its flags up yet, while another one still uses its shared memory, and
+ *     a box for a place that another block's products have read without telling the one that brings it.
  * What it cannot find: a missing __syncwarp where a shuffle or a product stands in for it, races that none of the three
- * orders shows, other misaligned accesses, how the hardware rounds inside a product, anything about speed.
+ * orders shows, other misaligned accesses, how the hardware rounds inside a product, anything about speed. Static shared
+ * memory is not divided among the blocks of a cluster: their kernels have only dynamic shared memory.
  * One launch at a time in the whole process.
  */
 #pragma once
@@ -33,6 +38,8 @@
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 #define __grid_constant__
+// Into a section of the library whose bounds the linker knows, so that it can be asked whether a kernel runs in clusters.
+#define __cluster_dims__(x, y, z) __attribute__((section("clusters_of_" #x)))
 #define __align__(n) __attribute__((aligned(n)))
 // Thread-local, because the range of a library's thread-local variables can be asked for, and poisoned.
 #define __shared__ static thread_local
@@ -53,14 +60,16 @@ inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return
 
 inline uint3 threadIdx, blockIdx;
 inline dim3 blockDim, gridDim;
+extern "C" __attribute__((visibility("hidden"))) const char __start_clusters_of_2[], __stop_clusters_of_2[]; // by the linker
 
 namespace emulated {
 
-constexpr int MAX_THREADS = 1024, WARP = 32;
+constexpr int MAX_THREADS = 1024, WARP = 32; // threads of the blocks that run together
+constexpr int MAX_CLUSTER = 2;
 constexpr size_t STACK = 128 << 10, SHARED_MAX = 256 << 10, GUARD = 4 << 10;
 constexpr unsigned char POISON = 0xFF;
 
-enum State { READY, AT_BLOCK, AT_WARP, AT_FLAG, PAUSED, ENDED, STATES };
+enum State { READY, AT_BLOCK, AT_CLUSTER, AT_WARP, AT_FLAG, PAUSED, ENDED, STATES };
 struct Copy { void* to; const void* from; int bytes, size, group; };
 /** What computes a warp's part of a product: from two tiles, or from registers of all lanes and a tile. */
 typedef void (*ComputeProduct)(void* const* sums, const unsigned* const* registers, unsigned long long a,
@@ -90,14 +99,22 @@ inline Fiber fibers[MAX_THREADS];
 inline Warp warps[MAX_THREADS / WARP];
 inline jmp_buf scheduler;
 inline ucontext_t home;
-inline int current, threads, launches, inOrder;
+inline int current, threads, launches, inOrder; // threads: of all blocks that run together
+inline int cluster, blockThreads; // blocks that run together, threads of each
+inline uint3 firstBlock; // of those that run together
 inline bool early; // in this block products are computed when they begin, and nobody pauses who arrives at a flag
 inline char message[512];
 inline void (*body)(void*);
 inline void* bodyArgument;
 inline thread_local char anchor; // makes sure that there is a range
-alignas(1024) inline unsigned char dynamicShared[SHARED_MAX + GUARD];
+struct alignas(1024) SharedMemory { unsigned char bytes[SHARED_MAX + GUARD]; };
+inline SharedMemory sharedMemories[MAX_CLUSTER];
 inline size_t dynamicSharedBytes; // of this launch
+
+/** Of the running thread's block in its cluster. */
+inline int clusterRank() { return current / blockThreads; }
+
+inline unsigned char* dynamicShared() { return sharedMemories[clusterRank()].bytes; }
 
 inline void fail(const char* what, int line, int other = 0) {
     if (message[0] == 0) {
@@ -139,6 +156,8 @@ template <class Act> inline void meet(int line, void* mine, Act act) {
 
 inline void meetBlock(int line) { wait(AT_BLOCK, line); }
 
+inline void meetCluster(int line) { wait(AT_CLUSTER, line); }
+
 inline void waitForPrevious() { fibers[current].waitedForPrevious = true; }
 
 inline void fiberMain() {
@@ -152,7 +171,9 @@ inline void fiberMain() {
 
 inline void resume(int thread) {
     current = thread;
-    threadIdx = {thread % blockDim.x, thread / blockDim.x % blockDim.y, thread / (blockDim.x * blockDim.y)};
+    unsigned t = thread % blockThreads;
+    threadIdx = {t % blockDim.x, t / blockDim.x % blockDim.y, t / (blockDim.x * blockDim.y)};
+    blockIdx = {firstBlock.x + clusterRank(), firstBlock.y, firstBlock.z};
     Fiber& f = fibers[thread];
     if (_setjmp(scheduler) != 0) {
         return;
@@ -217,39 +238,66 @@ inline void endPause() {
     }
 }
 
-/** Lets waiting threads pass their barrier if all have come; false if the block is done or stuck. */
-inline bool release() {
-    int counts[STATES] = {};
+/** How many threads of a block, or of all blocks, are in this state. */
+inline int count(State state, int block = -1) {
+    int found = 0;
+    for (int i = block < 0 ? 0 : block * blockThreads; i < (block < 0 ? threads : (block + 1) * blockThreads); i++) {
+        found += fibers[i].state == state;
+    }
+    return found;
+}
+
+inline bool blockHasEnded(int block) { return count(ENDED, block) == blockThreads; }
+
+void learnOfEachOther(int firstWarp, int count);
+
+/** Lets those who wait at a barrier pass it if all so many threads have come. */
+inline bool pass(State barrier, int first, int all) {
     int line = 0;
+    for (int i = first; i < first + all; i++) {
+        if (fibers[i].state != barrier) {
+            return false;
+        }
+        if (line != 0 && line != fibers[i].line) {
+            fail("threads of a block meet at different barriers", line, fibers[i].line);
+        }
+        line = fibers[i].line;
+    }
+    for (int i = first; i < first + all; i++) {
+        fibers[i].state = READY;
+    }
+    learnOfEachOther(first / WARP, (all + WARP - 1) / WARP);
+    return true;
+}
+
+/** The first failure is the one that is told. */
+inline void failIfAny(State state, const char* what) {
+    for (int i = 0; i < threads; i++) {
+        if (fibers[i].state == state) {
+            current = i;
+            fail(what, fibers[i].line, count(state));
+        }
+    }
+}
+
+/** Lets threads go on that wait for those of other warps or blocks; false if all blocks are done or stuck. */
+inline bool release() {
     for (int i = 0; i < threads; i++) {
         if (canRun(fibers[i])) {
             return true; // its flag was raised by a warp that ran later
         }
-        counts[fibers[i].state]++;
-        if (fibers[i].state == AT_BLOCK) {
-            if (line != 0 && line != fibers[i].line) {
-                fail("threads of a block meet at different barriers", line, fibers[i].line);
-            }
-            line = fibers[i].line;
-        }
     }
-    if (counts[PAUSED] > 0) {
+    if (count(PAUSED) > 0) {
         endPause();
         return true;
     }
-    if (counts[AT_BLOCK] == threads) {
-        for (int i = 0; i < threads; i++) {
-            fibers[i].state = READY;
-        }
+    if (pass(AT_CLUSTER, 0, threads)) {
         return true;
     }
-    if (counts[AT_BLOCK] > 0) {
-        fail("threads did not reach the block's barrier", line, threads - counts[AT_BLOCK]);
-    } else if (counts[AT_FLAG] > 0) {
-        fail("threads wait for a flag that does not come", fibers[current].line, counts[AT_FLAG]);
-    } else if (counts[AT_WARP] > 0) {
-        fail("lanes did not meet their warp", fibers[current].line, threads - counts[AT_WARP]);
-    }
+    failIfAny(AT_BLOCK, "threads did not reach the block's barrier, but so many");
+    failIfAny(AT_FLAG, "threads wait for a flag that does not come");
+    failIfAny(AT_WARP, "lanes did not meet their warp, but so many");
+    failIfAny(AT_CLUSTER, "threads did not reach the cluster's barrier, but so many");
     return false;
 }
 
@@ -265,11 +313,27 @@ inline int poisonStaticShared(dl_phdr_info* library, size_t, void*) {
     return 0;
 }
 
-void forgetBoxes();
+/** Runs a block as far as it comes without the others of its cluster. */
+inline void runBlock(int block) {
+    int first = block * blockThreads;
+    int all = (blockThreads + WARP - 1) / WARP;
+    do {
+        for (int i = 0; i < all; i++) {
+            runWarp(first + inTurn(i, all) * WARP);
+        }
+    } while (message[0] == 0 && pass(AT_BLOCK, first, blockThreads));
+}
 
-inline void runBlock(size_t sharedBytes) {
+void forgetBoxes();
+void forgetReads();
+void findBoxesOnTheirWay();
+
+/** Runs the blocks of a cluster, or one block. */
+inline void runBlocks(size_t sharedBytes) {
     dynamicSharedBytes = sharedBytes;
-    memset(dynamicShared, POISON, sharedBytes + GUARD);
+    for (int block = 0; block < cluster; block++) {
+        memset(sharedMemories[block].bytes, POISON, sharedBytes + GUARD);
+    }
     anchor = 0;
     dl_iterate_phdr(poisonStaticShared, nullptr);
     for (int i = 0; i < threads; i++) {
@@ -281,43 +345,57 @@ inline void runBlock(size_t sharedBytes) {
         warps[i / WARP].count = 0;
     }
     forgetBoxes();
+    forgetReads();
     early = !early;
     do {
-        int all = (threads + WARP - 1) / WARP;
-        for (int i = 0; i < all; i++) {
-            runWarp(inTurn(i, all) * WARP);
+        for (int i = 0; i < cluster; i++) {
+            runBlock(inTurn(i, cluster));
         }
     } while (message[0] == 0 && release());
-    for (size_t i = 0; i < GUARD; i++) {
-        if (dynamicShared[sharedBytes + i] != POISON) {
-            fail("write behind dynamic shared memory, offset", 0, static_cast<int>(sharedBytes + i));
+    findBoxesOnTheirWay();
+    for (int block = 0; block < cluster; block++) {
+        for (size_t i = 0; i < GUARD; i++) {
+            if (sharedMemories[block].bytes[sharedBytes + i] != POISON) {
+                fail("write behind dynamic shared memory, offset", 0, static_cast<int>(sharedBytes + i));
+            }
         }
     }
 }
 
-/** Runs a kernel; returns null, or what went wrong. */
-template <class Kernel> const char* launch(dim3 grid, dim3 block, size_t sharedBytes, Kernel kernel) {
+/** Runs a kernel in clusters of so many blocks along x; returns null, or what went wrong. */
+template <class Kernel> const char* launch(dim3 grid, dim3 block, size_t sharedBytes, int blocksTogether, Kernel kernel) {
     message[0] = 0;
     gridDim = grid;
     blockDim = block;
-    threads = static_cast<int>(block.x * block.y * block.z);
+    cluster = blocksTogether;
+    blockThreads = static_cast<int>(block.x * block.y * block.z);
+    threads = cluster * blockThreads;
     body = [](void* k) { (*static_cast<Kernel*>(k))(); };
     bodyArgument = &kernel;
     if (threads > MAX_THREADS || sharedBytes > SHARED_MAX) {
         return "a block too large";
     }
+    if (grid.x % cluster != 0 || (cluster > 1 && blockThreads % WARP != 0)) {
+        return "a grid that is not divided into clusters of whole warps";
+    }
     inOrder = launches++ % 3;
     for (unsigned z = 0; z < grid.z; z++) {
         for (unsigned y = 0; y < grid.y; y++) {
-            for (unsigned x = 0; x < grid.x && message[0] == 0; x++) {
-                blockIdx = {x, y, z};
-                runBlock(sharedBytes);
+            for (unsigned x = 0; x < grid.x && message[0] == 0; x += cluster) {
+                firstBlock = blockIdx = {x, y, z};
+                runBlocks(sharedBytes);
                 inOrder = (inOrder + 1) % 3;
             }
         }
     }
     bodyArgument = nullptr;
     return message[0] == 0 ? nullptr : message;
+}
+
+/** Blocks of a kernel's clusters, by its __cluster_dims__. */
+inline int clusterOf(const void* kernel) {
+    auto* code = static_cast<const char*>(kernel);
+    return code >= __start_clusters_of_2 && code < __stop_clusters_of_2 ? 2 : 1;
 }
 
 template <class T> struct Exchange { T value, result; int source; };

@@ -78,7 +78,8 @@ namespace logprobs_file {
 template <class... A, size_t... I>
 static const char* launch(
     void (*kernel)(A...), dim3 grid, unsigned block, size_t shared, void** arguments, std::index_sequence<I...>) {
-    return emulated::launch(grid, block, shared, [=] { kernel(*static_cast<A*>(arguments[I])...); });
+    int cluster = emulated::clusterOf(reinterpret_cast<const void*>(kernel));
+    return emulated::launch(grid, block, shared, cluster, [=] { kernel(*static_cast<A*>(arguments[I])...); });
 }
 
 template <class... A>
@@ -150,6 +151,58 @@ static void with_missing_flag(int* out) {
         arrive(flag);
     }
     wait_for_phase(flag, 0);
+    out[threadIdx.x] = 1;
+}
+
+static __cluster_dims__(2, 1, 1) void with_partner_that_has_ended(int* out) {
+    begin_after_previous();
+    SLUICE_DYNAMIC_SHARED_1024(shared);
+    u64* flag = reinterpret_cast<u64*>(shared);
+    if (threadIdx.x == 0) {
+        init_flag(flag, 2);
+        flags_are_ready();
+    }
+    meet_cluster();
+    if (cluster_rank() == 1 && threadIdx.x == 0) {
+        arrive_at(flag, 0);
+        arrive_at(flag, 0);
+    }
+    out[threadIdx.x] = 1;
+}
+
+static __cluster_dims__(2, 1, 1) void with_partner_that_has_not_begun(int* out) {
+    begin_after_previous();
+    SLUICE_DYNAMIC_SHARED_1024(shared);
+    u64* flag = reinterpret_cast<u64*>(shared);
+    if (threadIdx.x == 0) {
+        init_flag(flag, 1);
+        flags_are_ready();
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        arrive_at(flag, 1 - cluster_rank());
+    }
+    meet_cluster();
+    out[threadIdx.x] = 1;
+}
+
+static __cluster_dims__(2, 1, 1) void with_partner_too_many(int* out) {
+    begin_after_previous();
+    SLUICE_DYNAMIC_SHARED_1024(shared);
+    u64* flag = reinterpret_cast<u64*>(shared);
+    if (threadIdx.x == 0) {
+        init_flag(flag, 2);
+        arrive_at(flag, 2);
+    }
+    meet_cluster();
+    out[threadIdx.x] = 1;
+}
+
+static __cluster_dims__(2, 1, 1) void with_skipped_cluster_barrier(int* out) {
+    begin_after_previous();
+    if (cluster_rank() == 0 || threadIdx.x != 5) {
+        meet_cluster();
+    }
     out[threadIdx.x] = 1;
 }
 
@@ -253,6 +306,19 @@ extern "C" const char* emulated_launch(
     BOTH(gemm_wgmma_file, gemm_wgmma_128x256_, _f32)
     BOTH(gemm_wgmma_file, gemm_wgmma_128x256_, _silu_mul)
     BOTH(gemm_wgmma_int8_file, gemm_wgmma_128x256_int8_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x128_pair_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x128_pair_, _f32)
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x128_pair_, _silu_mul)
+    BOTH(gemm_wgmma_int8_file, gemm_wgmma_128x128_pair_int8_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x192_pair_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x192_pair_, _f32)
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x192_pair_, _silu_mul)
+    BOTH(gemm_wgmma_int8_file, gemm_wgmma_128x192_pair_int8_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x256_pair_, )
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x256_pair_, _f32)
+    BOTH(gemm_wgmma_file, gemm_wgmma_128x256_pair_, _silu_mul)
+    BOTH(gemm_wgmma_int8_file, gemm_wgmma_128x256_pair_int8_, )
+    BOTH(gemm_wgmma_fp8_file, gemm_wgmma_128x128_pair_fp8_, )
     KERNEL(penalties_file, adjust_logits)
     KERNEL(penalties_file, record_tokens)
     KERNEL(sample_file, sample_greedy)
@@ -269,5 +335,9 @@ extern "C" const char* emulated_launch(
     WRONG(beyond_shared)
     WRONG(with_missing_flag)
     WRONG(without_previous)
+    WRONG(with_partner_that_has_ended)
+    WRONG(with_partner_that_has_not_begun)
+    WRONG(with_partner_too_many)
+    WRONG(with_skipped_cluster_barrier)
     return "no such kernel";
 }

@@ -6,6 +6,7 @@ COLUMNS = [
     ("us", "gpu__time_duration.sum"),
     ("dram/s", "dram__bytes.sum.per_second"),
     ("dram %", "dram__throughput.avg.pct_of_peak_sustained_elapsed"),
+    ("L2 sectors read", "lts__t_sectors_op_read.sum"),
     ("tensor %", "sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_elapsed"),
     ("issue %", "smsp__issue_active.avg.pct_of_peak_sustained_active"),
     ("long scoreboard", "smsp__average_warps_issue_stalled_long_scoreboard_per_issue_active.ratio"),

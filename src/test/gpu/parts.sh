@@ -286,6 +286,7 @@ METRICS="gpu__time_duration.sum
 dram__bytes.sum.per_second
 dram__throughput.avg.pct_of_peak_sustained_elapsed
 lts__t_bytes.sum.per_second
+lts__t_sectors_op_read.sum
 sm__pipe_tensor_cycles_active.avg.pct_of_peak_sustained_elapsed
 sm__inst_executed_pipe_tensor_op_gmma.avg.pct_of_peak_sustained_active
 smsp__issue_active.avg.pct_of_peak_sustained_active
@@ -298,7 +299,7 @@ l1tex__data_pipe_lsu_wavefronts_mem_shared.sum
 sm__warps_active.avg.pct_of_peak_sustained_active
 launch__registers_per_thread
 launch__occupancy_limit_shared_mem"
-PROFILED='gemm_wgmma_128x256_bf16(_silu_mul)?|gemm_wgmma_64x32_bf16|paged_attention_(decode|prefill)_bf16_128|paged_attention_reduce_bf16'
+PROFILED='gemm_wgmma_128x256(_pair)?_bf16(_silu_mul)?|gemm_wgmma_64x32_bf16|paged_attention_(decode|prefill)_bf16_128|paged_attention_reduce_bf16'
 PROFILED="^($PROFILED|(add_)?rms_norm_bf16)\$"
 
 # Those of the metrics that this profiler has: it refuses to begin if it does not know one.

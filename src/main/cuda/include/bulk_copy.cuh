@@ -1,6 +1,8 @@
 /*
  * Boxes of a matrix that the copy engine brings to shared memory, and the flags that tell of their arrival (TMA and mbarrier,
  * sm_90 and later). A flag has phases: a phase ends when all expected threads have arrived and all expected bytes are there.
+ * Blocks of a cluster run at the same time, bring boxes to each other's shared memory and arrive at each other's flags: from
+ * when all have set their flags up until the last has done its last, which meet_cluster makes sure of.
  */
 #pragma once
 #include "types.cuh"
@@ -60,6 +62,47 @@ __device__ __forceinline__ void arrive_and_expect(u64* flag, u32 bytes) {
 #endif
 }
 
+/** Which block of its cluster this is. */
+__device__ __forceinline__ int cluster_rank() {
+#ifdef SLUICE_EMULATED
+    return emulated::clusterRank();
+#else
+    u32 rank;
+    asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+    return static_cast<int>(rank);
+#endif
+}
+
+/** Waits for all threads of all blocks of the cluster, and for what they have done to shared memory. */
+__device__ __forceinline__ void meet_cluster() {
+#ifdef SLUICE_EMULATED
+    emulated::meetCluster(__LINE__);
+#else
+    __syncwarp(); // lanes come from different branches
+    asm volatile("barrier.cluster.arrive.release.aligned;\n"
+                 "barrier.cluster.wait.acquire.aligned;" ::: "memory");
+#endif
+}
+
+/**
+ * As arrive, at the flag of this place in a block of the cluster. What this thread has written need not be seen there: a
+ * release for the cluster would be a fence for the whole device, in every stage.
+ */
+__device__ __forceinline__ void arrive_at(u64* flag, int block) {
+#ifdef SLUICE_EMULATED
+    emulated::arriveAt(flag, block);
+#else
+    asm volatile(
+        "{\n"
+        ".reg .b32 there;\n"
+        "mapa.shared::cluster.u32 there, %0, %1;\n"
+        "mbarrier.arrive.shared::cluster.b64 _, [there];\n"
+        "}" ::"r"(shared_address(flag)),
+        "r"(block)
+        : "memory");
+#endif
+}
+
 /** Waits for the end of a phase, by its parity: the first phase has 0. The phase before the first counts as ended. */
 __device__ __forceinline__ void wait_for_phase(u64* flag, u32 parity) {
 #ifdef SLUICE_EMULATED
@@ -97,5 +140,20 @@ __device__ __forceinline__ void load_box(void* to, const TensorMap& map, int ele
     asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3}], [%4];"
                  ::"r"(shared_address(to)), "l"(&map), "r"(element), "r"(row), "r"(shared_address(flag))
                  : "memory");
+#endif
+}
+
+/** As load_box, to this place of several blocks of the cluster; in each the flag of this place tells of it. */
+__device__ __forceinline__ void load_box_for(
+    u32 blocks, void* to, const TensorMap& map, int element, int row, u64* flag) {
+#ifdef SLUICE_EMULATED
+    emulated::loadBox(to, map.words, element, row, flag, blocks);
+#else
+    asm volatile(
+        "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster"
+        " [%0], [%1, {%2, %3}], [%4], %5;"
+        ::"r"(shared_address(to)), "l"(&map), "r"(element), "r"(row), "r"(shared_address(flag)),
+        "h"(static_cast<u16>(blocks))
+        : "memory");
 #endif
 }

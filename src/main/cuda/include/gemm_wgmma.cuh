@@ -9,12 +9,22 @@ constexpr int ROW_BYTES = 128; // of k, of a stage
 constexpr int WEIGHT_BOX = 32; // rows of W that one copy brings
 constexpr int STRIPE_TILES = 16; // tiles of rows
 
-/** Tiles in stripes, so that what runs at the same time shares A and W in L2. */
+/** Tiles in stripes, so that what runs at the same time shares A and W in L2. Blocks of a cluster take neighbours of a row. */
+template <int CLUSTER>
 struct TileOrder {
-    int down, across;
+    int down, across; // across: a cluster's tiles count as one
+    int rank; // in the cluster
 
     __device__ __forceinline__ int count() const {
         return down * across;
+    }
+
+    __device__ __forceinline__ int first() const {
+        return blockIdx.x / CLUSTER;
+    }
+
+    __device__ __forceinline__ int step() const {
+        return gridDim.x / CLUSTER;
     }
 
     __device__ __forceinline__ void place(int tile, int& row, int& column) const {
@@ -22,7 +32,7 @@ struct TileOrder {
         int height = min(down - stripe * STRIPE_TILES, STRIPE_TILES);
         int within = tile - stripe * STRIPE_TILES * across;
         row = stripe * STRIPE_TILES + within % height;
-        column = within / height;
+        column = within / height * CLUSTER + rank;
     }
 };
 
@@ -118,16 +128,21 @@ __device__ __forceinline__ void store_row(
 }
 
 /** The warp is done with a stage. */
-template <int STAGES>
+template <int STAGES, int CLUSTER>
 __device__ __forceinline__ void release_stage(u64* flags, int stage) {
     __syncwarp();
-    if (threadIdx.x % WARP == 0) {
+    int lane = threadIdx.x % WARP;
+    if constexpr (CLUSTER > 1) {
+        if (lane < CLUSTER) { // all blocks bring rows of A to it
+            arrive_at(flags + STAGES + stage, lane);
+        }
+    } else if (lane == 0) {
         arrive(flags + STAGES + stage);
     }
 }
 
 /** The sums of a tile of 64 rows, stage by stage; the last stage is read until the next one is added. */
-template <class T, int COLUMNS, int STAGES>
+template <class T, int COLUMNS, int STAGES, int CLUSTER>
 struct TileSums {
     typename T::Sum sums[COLUMNS / 2];
 
@@ -143,19 +158,19 @@ struct TileSums {
         commit_products();
         wait_for_products<1>();
         if (chunk > 0) {
-            release_stage<STAGES>(flags, (place.stage + STAGES - 1) % STAGES);
+            release_stage<STAGES, CLUSTER>(flags, (place.stage + STAGES - 1) % STAGES);
         }
     }
 
     __device__ __forceinline__ void finish(u64* flags, int last_stage) {
         wait_for_products<0>();
-        release_stage<STAGES>(flags, last_stage);
+        release_stage<STAGES, CLUSTER>(flags, last_stage);
     }
 };
 
 /** Of e4m3 the tensor cores keep 13 bits of a sum's mantissa, too few for a long row: so theirs is the sum of a stage alone. */
-template <int COLUMNS, int STAGES>
-struct TileSums<E4m3, COLUMNS, STAGES> {
+template <int COLUMNS, int STAGES, int CLUSTER>
+struct TileSums<E4m3, COLUMNS, STAGES, CLUSTER> {
     float sums[COLUMNS / 2];
 
     __device__ __forceinline__ void add(const unsigned char* rows, const unsigned char* columns, u64* flags, RingPlace place,
@@ -170,7 +185,7 @@ struct TileSums<E4m3, COLUMNS, STAGES> {
         }
         commit_products();
         wait_for_products<0>();
-        release_stage<STAGES>(flags, place.stage);
+        release_stage<STAGES, CLUSTER>(flags, place.stage);
 #pragma unroll
         for (int i = 0; i < COLUMNS / 2; i++) {
             sums[i] = chunk == 0 ? stage_sums[i] : sums[i] + stage_sums[i];
@@ -207,14 +222,17 @@ struct RingLayout {
     }
 };
 
-/** Brings stages of A and W, as long as there are tiles and places, and waits for the kernels before; by one thread. */
-template <int ROWS, int COLUMNS, int STAGES>
+/**
+ * Brings stages of A and W, as long as there are tiles and places, and waits for the kernels before; by one thread. The blocks
+ * of a cluster need the same rows of A: they take turns to bring a box of them to all.
+ */
+template <int ROWS, int COLUMNS, int STAGES, int CLUSTER>
 __device__ __forceinline__ void fill_ring(
-    RingLayout<ROWS, COLUMNS, STAGES> layout, const TensorMap& a, const TensorMap& w, TileOrder order, int m, int n,
-    int chunks, int chunk_elements, int a_box) {
+    RingLayout<ROWS, COLUMNS, STAGES> layout, const TensorMap& a, const TensorMap& w, TileOrder<CLUSTER> order, int m,
+    int n, int chunks, int chunk_elements, int a_box) {
     u64* flags = layout.flags();
     auto load_columns = [&](RingPlace place, int rows, int first_column, int chunk) {
-        int columns = min(n - first_column, COLUMNS);
+        int columns = max(min(n - first_column, COLUMNS), 0); // none in the last block, if the tiles are an odd number
         int boxes = (rows + a_box - 1) / a_box * a_box + (columns + WEIGHT_BOX - 1) / WEIGHT_BOX * WEIGHT_BOX;
         arrive_and_expect(flags + place.stage, boxes * ROW_BYTES);
         for (int i = 0; i < columns; i += WEIGHT_BOX) {
@@ -222,17 +240,17 @@ __device__ __forceinline__ void fill_ring(
                      flags + place.stage);
         }
     };
-    int ahead = blockIdx.x < order.count() ? min(STAGES, chunks) : 0; // stages of weights that need not wait
+    int ahead = order.first() < order.count() ? min(STAGES, chunks) : 0; // stages of weights that need not wait
     RingPlace place;
     for (int chunk = 0; chunk < ahead; chunk++) {
         int row, column;
-        order.place(blockIdx.x, row, column);
+        order.place(order.first(), row, column);
         load_columns(place, min(m - row * ROWS, ROWS), column * COLUMNS, chunk);
         place.advance(STAGES);
     }
     wait_for_previous();
     place = RingPlace();
-    for (int tile = blockIdx.x; tile < order.count(); tile += gridDim.x) {
+    for (int tile = order.first(); tile < order.count(); tile += order.step()) {
         int row, column;
         order.place(tile, row, column);
         int rows = min(m - row * ROWS, ROWS);
@@ -243,21 +261,38 @@ __device__ __forceinline__ void fill_ring(
                 wait_for_phase(flags + STAGES + place.stage, place.parity ^ 1);
                 load_columns(place, rows, column * COLUMNS, chunk);
             }
-            for (int i = 0; i < rows; i += a_box) {
-                load_box(layout.rows(place.stage) + i * ROW_BYTES, a, chunk * chunk_elements, row * ROWS + i,
-                         flags + place.stage);
+            for (int i = order.rank * a_box; i < rows; i += CLUSTER * a_box) {
+                unsigned char* to = layout.rows(place.stage) + i * ROW_BYTES;
+                if constexpr (CLUSTER > 1) {
+                    load_box_for((1 << CLUSTER) - 1, to, a, chunk * chunk_elements, row * ROWS + i, flags + place.stage);
+                } else {
+                    load_box(to, a, chunk * chunk_elements, row * ROWS + i, flags + place.stage);
+                }
             }
             place.advance(STAGES);
         }
     }
 }
 
+/** A block that ends takes its shared memory with it: not before the others have filled and released their last stage. */
+template <int CLUSTER>
+__device__ __forceinline__ void leave_cluster() {
+    if constexpr (CLUSTER > 1) {
+        meet_cluster();
+    }
+}
+
 /**
  * ROWS x COLUMNS of C at a time; every 64 rows have four warps, and one warp more fills the ring.
  *
+ * The blocks of a cluster compute neighbouring tiles of the same rows, with A's rows from the L2 cache once for all: each
+ * brings its part to all, into a stage that the warps of all have released. One that has no tile left at the end of a row of
+ * tiles does the same as the others, with columns that are not stored, since they count on its part of A.
+ *
  * @tparam ROWS a multiple of 64, or 8: then m is at most 8
+ * @tparam CLUSTER blocks of a cluster, of which the grid is a multiple
  */
-template <class T, int ROWS, int COLUMNS, int STAGES, class Out, class Scale>
+template <class T, int ROWS, int COLUMNS, int STAGES, int CLUSTER = 1, class Out, class Scale>
 __device__ __forceinline__ void gemm_wgmma(
     Out* c, const TensorMap& a, const TensorMap& w, Scale scale, int m, int n, int k, int a_box) {
     static_assert(ROWS % 64 == 0 || ROWS == 8);
@@ -275,26 +310,34 @@ __device__ __forceinline__ void gemm_wgmma(
     if (threadIdx.x == 0) {
         for (int i = 0; i < STAGES; i++) {
             init_flag(flags + i, 1);
-            init_flag(flags + STAGES + i, WARPS);
+            init_flag(flags + STAGES + i, WARPS * CLUSTER);
         }
         flags_are_ready();
     }
-    __syncthreads();
-    TileOrder order{(m + ROWS - 1) / ROWS, (n + COLUMNS - 1) / COLUMNS};
+    int rank = 0;
+    if constexpr (CLUSTER > 1) {
+        rank = cluster_rank();
+        meet_cluster(); // before one brings rows to another, whose flags must be there
+    } else {
+        __syncthreads();
+    }
+    constexpr int ACROSS = COLUMNS * CLUSTER;
+    TileOrder<CLUSTER> order{(m + ROWS - 1) / ROWS, (n + ACROSS - 1) / ACROSS, rank};
     int chunks = (k + CHUNK - 1) / CHUNK;
     if (warp == WARPS) {
         if (threadIdx.x % WARP == 0) {
-            fill_ring<ROWS, COLUMNS, STAGES>(layout, a, w, order, m, n, chunks, CHUNK, a_box);
+            fill_ring<ROWS, COLUMNS, STAGES, CLUSTER>(layout, a, w, order, m, n, chunks, CHUNK, a_box);
         } else {
             wait_for_previous();
         }
+        leave_cluster<CLUSTER>();
         return;
     }
     wait_for_previous();
     int group_row = warp / 4 * 64;
     RingPlace place;
-    for (int tile = blockIdx.x; tile < order.count(); tile += gridDim.x) {
-        TileSums<T, COLUMNS, STAGES> tile_sums;
+    for (int tile = order.first(); tile < order.count(); tile += order.step()) {
+        TileSums<T, COLUMNS, STAGES, CLUSTER> tile_sums;
         int last_stage = 0;
         for (int chunk = 0; chunk < chunks; chunk++) {
             wait_for_phase(flags + place.stage, place.parity);
@@ -311,6 +354,7 @@ __device__ __forceinline__ void gemm_wgmma(
             store_row<COLUMNS>(c, scale, row + 8, column * COLUMNS, m, n, tile_sums.sums + 2);
         }
     }
+    leave_cluster<CLUSTER>();
 }
 
 /** The blocks are of one multiprocessor, at least. A tile's threads: four warps for 64 rows or fewer, and one more. */
@@ -328,4 +372,21 @@ __device__ __forceinline__ void gemm_wgmma(
         Out* c, const __grid_constant__ TensorMap a, const __grid_constant__ TensorMap w, const float* a_scale,        \
         const float* w_scale, int m, int n, int k, int a_box) {                                                        \
         gemm_wgmma<T, rows, columns, stages>(c, a, w, Scaled{a_scale, w_scale}, m, n, k, a_box);                       \
+    }
+
+/** The same by clusters of two blocks, which share A's rows. */
+#define GEMM_WGMMA_PAIR(tile, name, T, Out, rows, columns, stages, blocks)                                             \
+    SLUICE_KERNEL __cluster_dims__(2, 1, 1) __launch_bounds__(GEMM_WGMMA_THREADS(rows), blocks)                        \
+        gemm_wgmma_##tile##_##name(                                                                                    \
+            Out* c, const __grid_constant__ TensorMap a, const __grid_constant__ TensorMap w, int m, int n, int k,     \
+            int a_box) {                                                                                               \
+        gemm_wgmma<T, rows, columns, stages, 2>(c, a, w, Unscaled(), m, n, k, a_box);                                  \
+    }
+
+#define GEMM_WGMMA_SCALED_PAIR(tile, name, T, Out, rows, columns, stages, blocks)                                      \
+    SLUICE_KERNEL __cluster_dims__(2, 1, 1) __launch_bounds__(GEMM_WGMMA_THREADS(rows), blocks)                        \
+        gemm_wgmma_##tile##_##name(                                                                                    \
+            Out* c, const __grid_constant__ TensorMap a, const __grid_constant__ TensorMap w, const float* a_scale,    \
+            const float* w_scale, int m, int n, int k, int a_box) {                                                    \
+        gemm_wgmma<T, rows, columns, stages, 2>(c, a, w, Scaled{a_scale, w_scale}, m, n, k, a_box);                    \
     }

@@ -9,7 +9,7 @@
 
 #ifdef SLUICE_EMULATED
 #include "emulated_gpu.h"
-#define SLUICE_DYNAMIC_SHARED(name) unsigned char* name = emulated::dynamicShared
+#define SLUICE_DYNAMIC_SHARED(name) unsigned char* name = emulated::dynamicShared()
 #define SLUICE_DYNAMIC_SHARED_1024(name) SLUICE_DYNAMIC_SHARED(name)
 #else
 #define SLUICE_DYNAMIC_SHARED(name) extern __shared__ __align__(128) unsigned char name[]

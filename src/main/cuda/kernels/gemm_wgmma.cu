@@ -18,14 +18,19 @@
  *   gemm_wgmma_128x128_deep  block 288, shared 196,704 bytes (6 stages)
  *   gemm_wgmma_128x192       block 288, shared 204,880 bytes (5 stages)
  *   gemm_wgmma_128x256       block 288, shared 196,672 bytes (4 stages)
- * Grid: at most ceil(M / rows) * ceil(N / columns) blocks; what fits on the device at a time is enough.
+ *   gemm_wgmma_128x128_pair  block 288, shared 196,704 bytes (6 stages), clusters of 2
+ *   gemm_wgmma_128x192_pair  block 288, shared 204,880 bytes (5 stages), clusters of 2
+ *   gemm_wgmma_128x256_pair  block 288, shared 196,672 bytes (4 stages), clusters of 2
+ * Grid: at most ceil(M / rows) * ceil(N / columns) blocks, for clusters ceil(M / rows) * ceil(N / columns / 2) times 2 and a
+ * multiple of 2; what fits on the device at a time is enough. The blocks of a cluster share their rows of A: each brings a half
+ * of them to both.
  *
  * _silu_mul: W's rows are gates and ups in turn, eight of each: rows 16i .. 16i + 7 are the gates of results 8i .. 8i + 7, rows
  * 16i + 8 .. 16i + 15 their ups. c[m, i] = silu(gate) * up of sums that have been rounded to T, so its bits are those of
  * silu_mul.cu after the product.
  *
  * Bits: k in steps of 16 ascending, so a row of C depends on its row of A and on W alone, and is the same from all
- * eight. Not the same as from gemm.cu. Reference: executor.cpu.ScalarOps.multiplyTile.
+ * eleven. Not the same as from gemm.cu. Reference: executor.cpu.ScalarOps.multiplyTile.
  */
 // architectures: sm_90a
 #include "gemm_wgmma.cuh"
@@ -38,7 +43,10 @@
     GEMM_WGMMA(128x128, name, T, Out, 128, 128, 3, 2)                                                                  \
     GEMM_WGMMA(128x128_deep, name, T, Out, 128, 128, 6, 1)                                                             \
     GEMM_WGMMA(128x192, name, T, Out, 128, 192, 5, 1)                                                                  \
-    GEMM_WGMMA(128x256, name, T, Out, 128, 256, 4, 1)
+    GEMM_WGMMA(128x256, name, T, Out, 128, 256, 4, 1)                                                                  \
+    GEMM_WGMMA_PAIR(128x128_pair, name, T, Out, 128, 128, 6, 1)                                                        \
+    GEMM_WGMMA_PAIR(128x192_pair, name, T, Out, 128, 192, 5, 1)                                                        \
+    GEMM_WGMMA_PAIR(128x256_pair, name, T, Out, 128, 256, 4, 1)
 
 GEMM_WGMMAS(bf16, Bf16, Bf16)
 GEMM_WGMMAS(bf16_f32, Bf16, float)

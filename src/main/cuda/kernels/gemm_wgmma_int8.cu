@@ -23,7 +23,10 @@
     GEMM_WGMMA_SCALED(128x128, name, Int8, Out, 128, 128, 3, 2)                                                        \
     GEMM_WGMMA_SCALED(128x128_deep, name, Int8, Out, 128, 128, 6, 1)                                                   \
     GEMM_WGMMA_SCALED(128x192, name, Int8, Out, 128, 192, 5, 1)                                                        \
-    GEMM_WGMMA_SCALED(128x256, name, Int8, Out, 128, 256, 4, 1)
+    GEMM_WGMMA_SCALED(128x256, name, Int8, Out, 128, 256, 4, 1)                                                        \
+    GEMM_WGMMA_SCALED_PAIR(128x128_pair, name, Int8, Out, 128, 128, 6, 1)                                              \
+    GEMM_WGMMA_SCALED_PAIR(128x192_pair, name, Int8, Out, 128, 192, 5, 1)                                              \
+    GEMM_WGMMA_SCALED_PAIR(128x256_pair, name, Int8, Out, 128, 256, 4, 1)
 
 GEMM_WGMMAS(int8_bf16, Bf16)
 GEMM_WGMMAS(int8_fp16, Fp16)

@@ -42,6 +42,20 @@ class EmulatedKernelTest {
         assertThat(poisoned).as("threads that saw what was not yet there").isPositive();
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "with_partner_that_has_ended, 4, the shared memory of a block that has ended",
+        "with_partner_that_has_not_begun, 2, a flag that is not set up",
+        "with_partner_too_many, 2, a block that the cluster does not have",
+        "with_skipped_cluster_barrier, 2, did not reach the cluster's barrier",
+        "with_skipped_cluster_barrier, 3, a grid that is not divided into clusters"
+    })
+    void theEmulatedGpuSeesWrongClusters(String kernel, int blocks, String message) {
+        assumeTrue(!TestGpu.isReal(), "a real GPU would not say so");
+        Numbers out = Numbers.ints(new int[68]);
+        assertThatThrownBy(() -> gpu.launch(kernel, blocks, 1, 1, 64, 32, out)).hasMessageContaining(message);
+    }
+
     @Test
     void embeddingRowsAreCopiedAndForeignIdsReadTheFirst() {
         int hidden = 2088; // more than one round of 256 threads, not a multiple of them

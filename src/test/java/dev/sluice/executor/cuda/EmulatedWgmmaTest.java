@@ -50,7 +50,16 @@ class EmulatedWgmmaTest {
         "128x192, BF16, 129, 200, 392, 1, 64",
         "128x192, FP16, 100, 400, 72, 3, 64",
         "128x256, BF16, 129, 264, 200, 1, 64",
-        "128x256, FP16, 100, 520, 72, 3, 64"
+        "128x256, FP16, 100, 520, 72, 3, 64",
+        "128x128_pair, BF16, 128, 256, 896, 1, 64", // the ring goes round
+        "128x128_pair, BF16, 129, 520, 456, 1, 64", // an odd number of tiles across; a last row of A for one of the two
+        "128x128_pair, FP16, 131, 137, 72, 2, 8",
+        "128x128_pair, BF16, 40, 5, 1000, 1, 64", // one tile, and no row of A from the second block
+        "128x128_pair, FP16, 2060, 5, 8, 17, 64", // more than a stripe of tiles
+        "128x192_pair, BF16, 129, 400, 392, 1, 64",
+        "128x192_pair, FP16, 100, 390, 712, 2, 8",
+        "128x256_pair, BF16, 129, 264, 328, 1, 64",
+        "128x256_pair, FP16, 260, 520, 72, 2, 64"
     })
     void productsAreSums(String tile, Format format, int m, int n, int k, int blocks, int box) {
         Numbers a = withSpareRows(Numbers.random(format, m * k, random, 1), m, k);
@@ -173,7 +182,10 @@ class EmulatedWgmmaTest {
         "64x128, 3, 130, 144",
         "128x128_deep, 130, 30, 1040",
         "128x192, 130, 200, 80",
-        "128x256, 130, 30, 1040"
+        "128x256, 130, 30, 1040",
+        "128x128_pair, 130, 300, 1040",
+        "128x192_pair, 130, 200, 80",
+        "128x256_pair, 130, 30, 1040"
     })
     void integerSumsAreExact(String tile, int m, int n, int k) {
         Numbers a = withSpareRows(Numbers.random(Format.INT8, m * k, random, 127), m, k);
@@ -193,7 +205,13 @@ class EmulatedWgmmaTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"8x32, 4, 20, 8208", "64x32, 4, 20, 8208", "64x64, 12, 10, 1008", "128x128, 30, 20, 4112"})
+    @CsvSource({
+        "8x32, 4, 20, 8208",
+        "64x32, 4, 20, 8208",
+        "64x64, 12, 10, 1008",
+        "128x128, 30, 20, 4112",
+        "128x128_pair, 30, 20, 4112"
+    })
     void floatingSumsLoseNothingOverLongRows(String tile, int m, int n, int k) {
         Numbers a = withSpareRows(Numbers.random(Format.E4M3, m * k, random, 1), m, k);
         Numbers w = Numbers.random(Format.E4M3, n * k, random, 1);
@@ -269,12 +287,13 @@ class EmulatedWgmmaTest {
                 + (scaled ? EmulatedKernelTest.suffix(result) : result == Format.F32 ? "_f32" : "");
         int shared = shape.sharedBytes();
         int threads = shape.threads();
+        int grid = blocks * shape.cluster();
         MatrixMap aMap = new MatrixMap(a, a.count / k, k, box);
         MatrixMap wMap = new MatrixMap(w, n, k, 32);
         if (scaled) {
-            gpu.launch(name, blocks, 1, 1, threads, shared, c, aMap, wMap, aScale, scales(0, n), m, n, k, box);
+            gpu.launch(name, grid, 1, 1, threads, shared, c, aMap, wMap, aScale, scales(0, n), m, n, k, box);
         } else {
-            gpu.launch(name, blocks, 1, 1, threads, shared, c, aMap, wMap, m, n, k, box);
+            gpu.launch(name, grid, 1, 1, threads, shared, c, aMap, wMap, m, n, k, box);
         }
         return c;
     }
@@ -285,7 +304,8 @@ class EmulatedWgmmaTest {
         int box = m <= 32 ? 8 : 64;
         MatrixMap aMap = new MatrixMap(a, a.count / k, k, box);
         MatrixMap wMap = new MatrixMap(w, n, k, 32);
-        gpu.launch(name, blocks, 1, 1, tile.threads(), tile.sharedBytes(), c, aMap, wMap, m, n, k, box);
+        int grid = blocks * tile.cluster();
+        gpu.launch(name, grid, 1, 1, tile.threads(), tile.sharedBytes(), c, aMap, wMap, m, n, k, box);
         return c;
     }
 }

@@ -45,13 +45,11 @@ final class TileProduct implements ProductKernel {
 
     @Override
     public void launch(long c, DeviceMatrix a, DeviceMatrix w, int m) {
-        int blocks = tile.tiles(m, w.rows());
+        int blocks = tile.blocks(m, w.rows(), stream.context().device().multiprocessors());
         boolean takesMany = tile.blocksTogether() > 0;
         int box = m <= FEW_ROWS ? SMALL_BOX : LARGE_BOX;
         arguments.begin().add(c);
         if (takesMany) {
-            blocks = Math.min(
-                    blocks, tile.blocksTogether() * stream.context().device().multiprocessors());
             arguments.add(maps.of(a, box)).add(maps.of(w, WEIGHT_BOX));
         } else {
             arguments.add(a.address()).add(w.address());

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -29,14 +30,14 @@ class ProductTileTest {
     private static final Path KERNELS = Path.of("src/main/cuda/kernels");
     private static final Path TABLE = Path.of("src/test/resources/cuda/kernel-table.csv");
 
-    /** A tile in the source: name, rows, columns, stages, blocks. */
-    private static final Pattern KERNEL =
-            Pattern.compile("GEMM_WGMMA(?:_SCALED)?\\((\\w+), name, \\w+, Out, (\\d+), (\\d+), (\\d+), (\\d+)\\)");
+    /** A tile in the source: whether by clusters of two, name, rows, columns, stages, blocks. */
+    private static final Pattern KERNEL = Pattern.compile(
+            "GEMM_WGMMA(?:_SCALED)?(_PAIR)?\\((\\w+), name, \\w+, Out, (\\d+), (\\d+), (\\d+), (\\d+)\\)");
 
     /** Its types: the rest of the kernels' names. */
     private static final Pattern TYPES = Pattern.compile("\nGEMM_WGMMAS\\((\\w+),");
 
-    private record Bounds(int rows, int columns, int stages, int blocks) {}
+    private record Bounds(int cluster, int rows, int columns, int stages, int blocks) {}
 
     @ParameterizedTest
     @ValueSource(strings = {"gemm_wgmma", "gemm_wgmma_int8", "gemm_wgmma_fp8"})
@@ -53,7 +54,7 @@ class ProductTileTest {
         Map<String, Integer> registers = registers();
         for (ProductTile tile : tiles) {
             Bounds kernel = bounds.get(tile.name());
-            assertThat(new Bounds(tile.rows(), tile.columns(), kernel.stages, tile.blocksTogether()))
+            assertThat(new Bounds(tile.cluster(), tile.rows(), tile.columns(), kernel.stages, tile.blocksTogether()))
                     .as(tile.name())
                     .isEqualTo(kernel);
             assertThat(tile.threads()).as("threads of %s", tile).isEqualTo(Math.max(tile.rows(), 64) * 2 + 32);
@@ -76,10 +77,40 @@ class ProductTileTest {
         }
     }
 
+    /** One block more would wait until another one has ended, half a cluster would not be launched. */
+    @ParameterizedTest
+    @CsvSource({
+        // tile, rows, columns of the product, multiprocessors, blocks
+        "wgmma_128x256, 128, 256, 132, 1",
+        "wgmma_128x256, 4096, 4096, 132, 132",
+        "wgmma_64x128, 4096, 4096, 132, 264",
+        "wgmma_128x256_pair, 128, 5, 132, 2",
+        "wgmma_128x256_pair, 128, 512, 132, 2",
+        "wgmma_128x256_pair, 129, 513, 132, 8",
+        "wgmma_128x256_pair, 4096, 4096, 132, 132",
+        "wgmma_128x192_pair, 4096, 4096, 113, 112"
+    })
+    void theBlocksOfAGridRunTogetherInWholeClusters(String name, int m, int n, int multiprocessors, int blocks) {
+        ProductTile tile = ProductTile.WGMMA.stream()
+                .filter(candidate -> candidate.name().equals(name))
+                .findFirst()
+                .orElseThrow();
+        assertThat(tile.blocks(m, n, multiprocessors)).isEqualTo(blocks);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 1, 1", "65, 64, 2", "70, 130, 6"})
+    void otherKernelsHaveABlockForEachTile(int m, int n, int blocks) {
+        ProductTile tile = ProductTile.TILED.getFirst();
+        assertThat(tile.blocks(m, n, 1)).isEqualTo(blocks);
+    }
+
     private static Map<String, Bounds> bounds(String source) {
         Map<String, Bounds> bounds = new HashMap<>();
         for (Matcher m = KERNEL.matcher(source); m.find(); ) {
-            bounds.put("wgmma_" + m.group(1), new Bounds(number(m, 2), number(m, 3), number(m, 4), number(m, 5)));
+            int cluster = m.group(1) == null ? 1 : 2;
+            bounds.put(
+                    "wgmma_" + m.group(2), new Bounds(cluster, number(m, 3), number(m, 4), number(m, 5), number(m, 6)));
         }
         return bounds;
     }

@@ -141,6 +141,30 @@ class MatrixProductsTest {
         assertThat(products.byRule(weights, m, Epilogue.HALF).name()).isEqualTo(kernel);
     }
 
+    /** Two tiles down; one across for the widest, whose clusters then have a block without a tile, else two. */
+    @Test
+    void allTilesGiveTheSameBitsAndPairsRunInWholeClusters() {
+        int rows = 131;
+        int n = 200;
+        DeviceMatrix many = new DeviceMatrix(numbers(rows, 64), rows, K, ElementFormat.HALF, 0);
+        DeviceMatrix wide = new DeviceMatrix(numbers(n, -64), n, K, ElementFormat.HALF, 0);
+        byte[] first = null;
+        for (TileProduct kernel : products.own(ElementFormat.HALF, false)) {
+            if (kernel.suits(rows)) {
+                c = DeviceBuffer.allocate(context, 2L * rows * n); // in which nothing is left of others
+                kernel.launch(c.address(), many, wide, rows);
+                byte[] result = result(2 * rows * n);
+                first = first == null ? result : first;
+                assertThat(result).as(kernel.name()).isEqualTo(first);
+            }
+        }
+        assertThat(cuda.log())
+                .contains("gemm_wgmma_128x256_bf16 grid 2x1x1")
+                .contains("gemm_wgmma_128x128_pair_bf16 grid 4x1x1")
+                .contains("gemm_wgmma_128x192_pair_bf16 grid 4x1x1")
+                .contains("gemm_wgmma_128x256_pair_bf16 grid 4x1x1");
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {1, 3, 4})
     void ourKernelsAndCublasLtGiveTheSameBits(int m) {
