@@ -4,6 +4,9 @@ import dev.sluice.engine.EngineLoader;
 import dev.sluice.engine.LoadProgress;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.SystemClock;
+import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.context.ApplicationContextInitializer;
@@ -15,8 +18,22 @@ import org.springframework.context.ConfigurableApplicationContext;
  */
 final class EngineInitializer implements ApplicationContextInitializer<ConfigurableApplicationContext> {
 
+    private static final Logger LOG = LoggerFactory.getLogger(EngineInitializer.class);
+
+    /** Of this jar. */
+    static String version() {
+        String version = EngineInitializer.class.getPackage().getImplementationVersion();
+        return version == null ? "development" : version;
+    }
+
     @Override
     public void initialize(ConfigurableApplicationContext context) {
+        LOG.info(
+                "Sluice {} on Java {}, process {}, profiles {}",
+                version(),
+                Runtime.version(),
+                ProcessHandle.current().pid(),
+                List.of(context.getEnvironment().getActiveProfiles()));
         Clock clock = new SystemClock();
         LoadProgress progress = LoadProgress.ofProcess(clock);
         Binder binder = Binder.get(context.getEnvironment());

@@ -16,6 +16,7 @@ import dev.sluice.api.StatusRoutes;
 import dev.sluice.api.TextLimits;
 import dev.sluice.api.TextWork;
 import dev.sluice.api.connection.Connections;
+import dev.sluice.api.connection.LogGate;
 import dev.sluice.api.connection.OpenConnections;
 import dev.sluice.engine.EngineState;
 import dev.sluice.metrics.HttpMeters;
@@ -115,13 +116,12 @@ class WebConfiguration {
     @Bean
     StatusRoutes statusRoutes(
             FrontDoor door, EngineState state, MetricsScrape metrics, ObjectProvider<AdmissionControl> admission) {
-        String version = String.valueOf(WebConfiguration.class.getPackage().getImplementationVersion());
         return new StatusRoutes(
                 door,
                 state,
                 metrics,
                 () -> door.isOpen() ? admission.getObject().sequences() : 0,
-                version.equals("null") ? "development" : version);
+                EngineInitializer.version());
     }
 
     @Bean

@@ -149,7 +149,7 @@ class MatrixProductsTest {
         DeviceMatrix many = new DeviceMatrix(numbers(rows, 64), rows, K, ElementFormat.HALF, 0);
         DeviceMatrix wide = new DeviceMatrix(numbers(n, -64), n, K, ElementFormat.HALF, 0);
         byte[] first = null;
-        for (TileProduct kernel : products.own(ElementFormat.HALF, false)) {
+        for (TileProduct kernel : products.own(ElementFormat.HALF, Epilogue.HALF)) {
             if (kernel.suits(rows)) {
                 c = DeviceBuffer.allocate(context, 2L * rows * n); // in which nothing is left of others
                 kernel.launch(c.address(), many, wide, rows);

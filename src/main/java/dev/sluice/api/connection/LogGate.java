@@ -1,4 +1,4 @@
-package dev.sluice.config;
+package dev.sluice.api.connection;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
@@ -25,7 +25,7 @@ import reactor.core.publisher.Hooks;
  * server, worth an error with a stack trace and the head of the request, keys included. Here it becomes one line, at most a
  * warning, without anything but the first line of the message, and few of them. Their lines below a warning pass.
  */
-final class LogGate extends TurboFilter implements DisposableBean {
+public final class LogGate extends TurboFilter implements DisposableBean {
 
     private static final org.slf4j.Logger LOG = LoggerFactory.getLogger(LogGate.class);
     private static final List<String> GATED =
@@ -44,7 +44,7 @@ final class LogGate extends TurboFilter implements DisposableBean {
     }
 
     /** Puts a gate before the log, if it is Logback's. */
-    static LogGate install(Clock clock) {
+    public static LogGate install(Clock clock) {
         LogGate gate = new LogGate(clock);
         if (context() instanceof LoggerContext logback) {
             gate.setContext(logback);

@@ -1,4 +1,4 @@
-package dev.sluice.config;
+package dev.sluice.api.connection;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -32,7 +32,7 @@ class LogGateTest {
                 "bad \u001b[31mchunk",
                 new IllegalStateException("no number\nat all"));
         assertThat(log.at(Level.TRACE))
-                .containsExactly("WARN dev.sluice.config.LogGate: reactor.netty.http.server.HttpServerOperations: "
+                .containsExactly("WARN dev.sluice.api.connection.LogGate: reactor.netty.http.server.HttpServerOperations: "
                         + "Decoding failed: bad ?[31mchunk: java.lang.IllegalStateException: no number");
         assertThat(log.lines()).isEqualTo(1);
     }
