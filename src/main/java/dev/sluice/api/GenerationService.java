@@ -90,7 +90,7 @@ final class GenerationService {
     }
 
     private Permit admit(GenerationCall call, CallLife life) {
-        long promptTokens = (long) call.promptTokens() * call.choices();
+        long promptTokens = call.promptTokens() * call.choices();
         Decision decision = admission.tryAdmit(call.sequences(), promptTokens, call.answerBytes());
         if (decision instanceof Decision.Rejected rejected) {
             throw refusal(rejected).asException();
