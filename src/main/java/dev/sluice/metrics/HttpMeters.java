@@ -27,8 +27,7 @@ public final class HttpMeters {
         Map<Integer, Counter> counters = new HashMap<>();
         for (int status : REFUSALS) {
             counters.put(
-                    status,
-                    meters.counter(SluiceMeter.HTTP_REFUSED, "port", port, "status", Integer.toString(status)));
+                    status, meters.counter(SluiceMeter.HTTP_REFUSED, "port", port, "status", Integer.toString(status)));
         }
         return status -> {
             Counter counter = counters.get(status);

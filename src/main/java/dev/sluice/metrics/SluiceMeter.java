@@ -273,8 +273,7 @@ public enum SluiceMeter {
             Kind.GAUGE, "sluice_answer_memory_bytes", "bytes", "Heap taken for answers in progress", Scope.PROCESS),
     ANSWER_MEMORY_MAX(
             Kind.GAUGE, "sluice_answer_memory_max_bytes", "bytes", "Heap that there is for answers", Scope.PROCESS),
-    UNREAD_CALLS(
-            Kind.GAUGE, "sluice_unread_calls", "calls", "Calls whose text waits to be worked on", Scope.PROCESS),
+    UNREAD_CALLS(Kind.GAUGE, "sluice_unread_calls", "calls", "Calls whose text waits to be worked on", Scope.PROCESS),
     UNREAD_BYTES(
             Kind.GAUGE, "sluice_unread_bytes", "bytes", "Bodies that arrive or wait to be worked on", Scope.PROCESS),
     UNREAD_CALLS_REJECTED(

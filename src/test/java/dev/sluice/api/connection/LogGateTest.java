@@ -32,8 +32,9 @@ class LogGateTest {
                 "bad \u001b[31mchunk",
                 new IllegalStateException("no number\nat all"));
         assertThat(log.at(Level.TRACE))
-                .containsExactly("WARN dev.sluice.api.connection.LogGate: reactor.netty.http.server.HttpServerOperations: "
-                        + "Decoding failed: bad ?[31mchunk: java.lang.IllegalStateException: no number");
+                .containsExactly(
+                        "WARN dev.sluice.api.connection.LogGate: reactor.netty.http.server.HttpServerOperations: "
+                                + "Decoding failed: bad ?[31mchunk: java.lang.IllegalStateException: no number");
         assertThat(log.lines()).isEqualTo(1);
     }
 
