@@ -9,7 +9,6 @@ import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.offload.NoKvConnector;
 import dev.sluice.request.GenerationRequest;
@@ -73,7 +72,7 @@ public class SchedulerLoopBenchmark {
                 10);
         loop = new SchedulerLoop(
                 settings,
-                new KvCache(layout, true, KvCacheListener.NONE),
+                new KvCache(layout, true),
                 new BlockHasher(16, new byte[32]),
                 new FreeExecutor(layout),
                 new NoKvConnector(),
@@ -110,8 +109,7 @@ public class SchedulerLoopBenchmark {
                         Integer.MAX_VALUE,
                         0,
                         Long.MAX_VALUE,
-                        Long.MAX_VALUE,
-                        false),
+                        Long.MAX_VALUE),
                 sink);
     }
 
@@ -154,7 +152,7 @@ public class SchedulerLoopBenchmark {
             StepResult result = results[(int) (plan.step() % 2)];
             result.begin(plan);
             for (int i = 0; i < plan.size(); i++) {
-                result.setToken(i, (int) (plan.step() % 30_000));
+                result.addToken(i, (int) (plan.step() % 30_000), null);
             }
             return PendingStep.done(result);
         }

@@ -5,7 +5,6 @@ import dev.sluice.admission.AdmissionSettings;
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.metrics.RequestMetricsRecorder;
 import dev.sluice.model.Model;
@@ -97,7 +96,7 @@ class EngineConfiguration {
         KvLayout layout = executor.spec().kv();
         return new SchedulerLoop(
                 settings,
-                new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE),
+                new KvCache(layout, settings.prefixCaching()),
                 blockHasher,
                 executor,
                 kvConnector,

@@ -88,7 +88,7 @@ public final class RequestMetricsRecorder implements LifecycleListener {
     public void onToken(RequestTimeline request, long previousNanos) {
         books.generated();
         if (previousNanos == RequestTimeline.NEVER) {
-            ttft.record((request.lastTokenNanos() - request.arrivalNanos()) * NANOS);
+            ttft.record((request.lastTokenNanos() - request.request().arrivalNanos()) * NANOS);
         } else {
             interToken.record((request.lastTokenNanos() - previousNanos) * NANOS);
         }

@@ -15,7 +15,6 @@ import org.jspecify.annotations.Nullable;
  * @param queueDeadlineNanos monotonic time by which the first token must have been scheduled; {@link #NO_DEADLINE}
  *     for none. Compared with the clock by difference
  * @param deadlineNanos monotonic time by which the request must have ended; {@link #NO_DEADLINE} for none
- * @param resumable a session: when its answer stops, it waits for more input instead of ending
  */
 @SuppressWarnings("ArrayRecordComponent") // the executor reads the prompt every step; a copy per read would cost
 public record GenerationRequest(
@@ -27,8 +26,7 @@ public record GenerationRequest(
         int maxOffloadTokens,
         long arrivalNanos,
         long queueDeadlineNanos,
-        long deadlineNanos,
-        boolean resumable) {
+        long deadlineNanos) {
 
     /** Stands for a deadline that never comes. */
     public static final long NO_DEADLINE = Long.MAX_VALUE;

@@ -142,6 +142,7 @@ public final class HouseRules {
                         .should()
                         .dependOnClassesThat()
                         .resideInAPackage(root + ".api.wire.."));
+        rules.put("only LiveSequences writes the state of a sequence", sequenceState(root));
         rules.put(
                 "core classes are closed",
                 classes().that(core(root)).and(topLevel()).should(beClosed()));
@@ -160,6 +161,17 @@ public final class HouseRules {
                         .beFinal());
         rules.put("packages are null-marked", classes().that(topLevel()).should(beNullMarked()));
         return rules;
+    }
+
+    private static ArchRule sequenceState(String root) {
+        String sequence = root + ".scheduler.Sequence";
+        return noClasses()
+                .that(not(simpleName("LiveSequences")).and(not(simpleName("Sequence"))))
+                .should()
+                .setFieldWhere(DescribedPredicate.describe(
+                        "it is a field of a sequence other than its place in a queue",
+                        access -> access.getTarget().getOwner().getName().equals(sequence)
+                                && !access.getTarget().getName().equals("queuePosition")));
     }
 
     private static DescribedPredicate<JavaClass> core(String root) {

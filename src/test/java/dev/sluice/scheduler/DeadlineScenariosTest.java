@@ -42,8 +42,7 @@ class DeadlineScenariosTest {
                         Integer.MAX_VALUE,
                         bench.clock.monotonicNanos(),
                         queueDeadline,
-                        deadline,
-                        false));
+                        deadline));
     }
 
     private static long after(long now, int seconds) {

@@ -156,8 +156,7 @@ class FaultScenariosTest {
                 Integer.MAX_VALUE,
                 0,
                 Long.MAX_VALUE,
-                Long.MAX_VALUE,
-                false);
+                Long.MAX_VALUE);
         bench.submit("broken", broken, event -> {
             throw new IllegalStateException("cannot listen");
         });

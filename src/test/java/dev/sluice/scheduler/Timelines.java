@@ -21,8 +21,7 @@ public final class Timelines {
                 Integer.MAX_VALUE,
                 second / 2,
                 Long.MAX_VALUE,
-                Long.MAX_VALUE,
-                false);
+                Long.MAX_VALUE);
         RequestTimeline timeline = new RequestTimeline(request);
         timeline.queuedNanos = second;
         timeline.scheduledNanos = 2 * second;

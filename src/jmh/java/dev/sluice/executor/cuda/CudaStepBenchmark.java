@@ -4,7 +4,6 @@ import dev.sluice.executor.cuda.kernels.KernelImages;
 import dev.sluice.executor.cuda.weights.QuantizationChoice;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelDirectory;
 import dev.sluice.offload.NoKvConnector;
@@ -105,7 +104,7 @@ public class CudaStepBenchmark {
                         executor.spec().contextLength(),
                         SEQUENCES,
                         10),
-                new KvCache(executor.spec().kv(), true, KvCacheListener.NONE),
+                new KvCache(executor.spec().kv(), true),
                 new BlockHasher(BLOCK_SIZE, new byte[32]),
                 executor,
                 new NoKvConnector(),
@@ -146,8 +145,7 @@ public class CudaStepBenchmark {
                         Integer.MAX_VALUE,
                         0,
                         Long.MAX_VALUE,
-                        Long.MAX_VALUE,
-                        false),
+                        Long.MAX_VALUE),
                 sink);
     }
 
