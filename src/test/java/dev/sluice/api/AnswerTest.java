@@ -124,8 +124,7 @@ class AnswerTest {
         say(answer, 0, "a");
         assertThat(end(answer, 0, FinishReason.STOP)).isEmpty();
         assertThat(end(answer, 2, FinishReason.LENGTH)).as("without a token").containsExactly(role(2));
-        assertThat(say(answer, 1, "b"))
-                .containsExactly(role(1), finish(0, "stop"), finish(2, "length"), delta(1, "b"));
+        assertThat(say(answer, 1, "b")).containsExactly(role(1), finish(0, "stop"), finish(2, "length"), delta(1, "b"));
         assertThat(say(answer, 1, "c")).containsExactly(delta(1, "c"));
         assertThat(end(answer, 1, FinishReason.STOP)).containsExactly(finish(1, "stop"));
         assertThat(usages).containsExactly(Usage.of(5, 3, 0, 0, 0));
@@ -183,7 +182,9 @@ class AnswerTest {
         Answer answer = answer();
         assertThat(status(answer, FailureKind.DEADLINE)).isEqualTo(408);
         say(answer, 0, "a");
-        assertThat(status(answer, FailureKind.DEADLINE)).as("after its first token").isEqualTo(504);
+        assertThat(status(answer, FailureKind.DEADLINE))
+                .as("after its first token")
+                .isEqualTo(504);
     }
 
     private static int status(Answer answer, FailureKind kind) {
@@ -234,7 +235,8 @@ class AnswerTest {
         assertThat(say(answer, 1, "b"))
                 .containsExactly(TEXT + "{'index':1,'text':'b','logprobs':null,'finish_reason':null}]}");
         assertThat(accept(answer, 0, new TokenEvent.Finished(FinishReason.STOP, 0)))
-                .containsExactly(TEXT + "{'index':0,'text':'','logprobs':null,'finish_reason':'stop','stop_reason':0}]}");
+                .containsExactly(
+                        TEXT + "{'index':0,'text':'','logprobs':null,'finish_reason':'stop','stop_reason':0}]}");
         assertThat(end(answer, 1, FinishReason.STOP))
                 .containsExactly(
                         TEXT + "{'index':1,'text':'','logprobs':null,'finish_reason':'stop'}]}",
@@ -269,15 +271,20 @@ class AnswerTest {
     void chatLogprobsComeWithTheirText() {
         setup.logprobs = true;
         Answer answer = answer();
-        List<String> first = accept(answer, 0, scored('a', -0.5f, new int[] {'a', 'b'}, -0.5f, Float.NEGATIVE_INFINITY));
+        List<String> first =
+                accept(answer, 0, scored('a', -0.5f, new int[] {'a', 'b'}, -0.5f, Float.NEGATIVE_INFINITY));
         assertThat(first.getLast())
                 .contains("'delta':{'content':'a'},'logprobs':{'content':[{'token':'a','logprob':-0.5,'bytes':[97],"
                         + "'top_logprobs':[{'token':'a','logprob':-0.5,'bytes':[97]},"
                         + "{'token':'b','logprob':-9999.0,'bytes':[98]}]}],'refusal':null}");
-        assertThat(accept(answer, 0, scored(0xC3, -1, new int[0]))).as("half a character").isEmpty();
+        assertThat(accept(answer, 0, scored(0xC3, -1, new int[0])))
+                .as("half a character")
+                .isEmpty();
         assertThat(accept(answer, 0, scored(0xA4, -2, new int[0])).getLast())
-                .contains("'content':'ä'}", "{'token':'\uFFFD','logprob':-1.0,'bytes':[195],'top_logprobs':[]},"
-                        + "{'token':'\uFFFD','logprob':-2.0,'bytes':[164],'top_logprobs':[]}");
+                .contains(
+                        "'content':'ä'}",
+                        "{'token':'\uFFFD','logprob':-1.0,'bytes':[195],'top_logprobs':[]},"
+                                + "{'token':'\uFFFD','logprob':-2.0,'bytes':[164],'top_logprobs':[]}");
         accept(answer, 0, scored(Calls.END, -3, new int[0]));
         assertThat(end(answer, 0, FinishReason.STOP).getFirst())
                 .as("a token without text has logprobs all the same")
@@ -290,7 +297,8 @@ class AnswerTest {
         setup.logprobs = true;
         setup.prompts = 2;
         Answer answer = answer();
-        assertThat(accept(answer, 0, scored('a', -0.5f, new int[] {'b', 'c'}, -0.25f, -1)).getLast())
+        assertThat(accept(answer, 0, scored('a', -0.5f, new int[] {'b', 'c'}, -0.25f, -1))
+                        .getLast())
                 .contains("'logprobs':{'tokens':['a'],'token_logprobs':[-0.5],"
                         + "'top_logprobs':[{'b':-0.25,'c':-1.0,'a':-0.5}],'text_offset':[0]}");
         assertThat(accept(answer, 0, scored('d', -2, new int[] {'d'}, -2)).getLast())
@@ -308,8 +316,7 @@ class AnswerTest {
         accept(answer, 0, scored(Calls.END, -1, new int[0]));
         accept(answer, 0, scored('a', -1, new int[] {0xFF, 0xFE}, -3, -4)); // two ids with one text: the better one
         end(answer, 0, FinishReason.LENGTH);
-        assertThat(json(answer.whole()))
-                .contains("'text':'<end>a'", "'text_offset':[0,5]", "{'\uFFFD':-3.0,'a':-1.0}");
+        assertThat(json(answer.whole())).contains("'text':'<end>a'", "'text_offset':[0,5]", "{'\uFFFD':-3.0,'a':-1.0}");
     }
 
     @Test

@@ -35,18 +35,13 @@ class ApiErrorTest {
         assertThat(ApiError.invalidValue("n", "must be small"))
                 .isEqualTo(new ApiError(400, "n must be small", "invalid_request_error", "n", "invalid_value", null));
         assertThat(ApiError.unsupported("tools", "no tools"))
-                .isEqualTo(new ApiError(
-                        400, "no tools", "invalid_request_error", "tools", "unsupported_parameter", null));
+                .isEqualTo(
+                        new ApiError(400, "no tools", "invalid_request_error", "tools", "unsupported_parameter", null));
         assertThat(ApiError.unknownUrl().status()).isEqualTo(404);
         assertThat(ApiError.unknownUrl().code()).isEqualTo("unknown_url");
         assertThat(ApiError.internal())
                 .isEqualTo(new ApiError(
-                        500,
-                        "the server failed to answer this request",
-                        "server_error",
-                        null,
-                        "internal_error",
-                        null));
+                        500, "the server failed to answer this request", "server_error", null, "internal_error", null));
         assertThat(ApiError.modelNotFound("gpt"))
                 .isEqualTo(new ApiError(
                         404,
@@ -69,8 +64,9 @@ class ApiErrorTest {
         assertThat(new String(SseEncoder.data(Map.of("a", "ä")), StandardCharsets.UTF_8))
                 .isEqualTo("data: {\"a\":\"ä\"}\n\n");
         assertThat(new String(SseEncoder.error(ApiError.invalidValue("n", "is bad")), StandardCharsets.UTF_8))
-                .isEqualTo("event: error\ndata: {\"error\":{\"message\":\"n is bad\",\"type\":\"invalid_request_error\","
-                        + "\"param\":\"n\",\"code\":\"invalid_value\"}}\n\n");
+                .isEqualTo(
+                        "event: error\ndata: {\"error\":{\"message\":\"n is bad\",\"type\":\"invalid_request_error\","
+                                + "\"param\":\"n\",\"code\":\"invalid_value\"}}\n\n");
         assertThat(new String(SseEncoder.DONE, StandardCharsets.UTF_8)).isEqualTo("data: [DONE]\n\n");
         assertThat(new String(SseEncoder.KEEP_ALIVE, StandardCharsets.UTF_8)).isEqualTo(": keep-alive\n\n");
     }

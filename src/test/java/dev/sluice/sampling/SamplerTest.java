@@ -234,7 +234,8 @@ class SamplerTest {
     void limitsAtTheirBounds() {
         assertThat(frequencies(new float[] {1, 1}, warm().minP(1), 200)).doesNotContain(0);
         assertThat(frequencies(new float[] {1, 1}, warm().topP(0.5f), 200)).containsExactly(new double[] {1, 0}, CLOSE);
-        assertThat(frequencies(new float[] {0, NEVER, NEVER}, warm().topK(2), 200)[0]).isEqualTo(1, CLOSE);
+        assertThat(frequencies(new float[] {0, NEVER, NEVER}, warm().topK(2), 200)[0])
+                .isEqualTo(1, CLOSE);
         assertThat(frequencies(new float[] {1, 1}, warm().temperature(Sampler.GREEDY_BELOW), 200))
                 .doesNotContain(0);
         float colder = Math.nextDown(Sampler.GREEDY_BELOW);
@@ -255,13 +256,22 @@ class SamplerTest {
         int[] history = {0, 1, 1};
         Penalties penalties = new Penalties(3);
         float[] frequency = {0, 0, 0};
-        penalties.apply(frequency, new SamplingParams.Builder().frequencyPenalty(0.5f).build(), history, 0, 3);
+        penalties.apply(
+                frequency, new SamplingParams.Builder().frequencyPenalty(0.5f).build(), history, 0, 3);
         assertThat(frequency).containsExactly(-0.5f, -1, 0);
         float[] presence = {0, 0, 0};
-        penalties.apply(presence, new SamplingParams.Builder().presencePenalty(0.5f).build(), history, 0, 3);
+        penalties.apply(
+                presence, new SamplingParams.Builder().presencePenalty(0.5f).build(), history, 0, 3);
         assertThat(presence).containsExactly(-0.5f, -0.5f, 0);
         float[] none = {0, 0, 0};
-        penalties.apply(none, new SamplingParams.Builder().bias(new int[] {3, 2}, new float[] {1, 1}).build(), history, 0, 3);
+        penalties.apply(
+                none,
+                new SamplingParams.Builder()
+                        .bias(new int[] {3, 2}, new float[] {1, 1})
+                        .build(),
+                history,
+                0,
+                3);
         assertThat(none).as("3 is the first id that does not exist").containsExactly(0, 0, 1);
     }
 
@@ -281,7 +291,8 @@ class SamplerTest {
 
     private static TokenLogprobs logprobs(float[] logits, int count) {
         Sampler sampler = new Sampler(logits.length);
-        sampler.sample(logits.clone(), new SamplingParams.Builder().logprobs(count).build(), NO_TOKENS, 0, 0);
+        sampler.sample(
+                logits.clone(), new SamplingParams.Builder().logprobs(count).build(), NO_TOKENS, 0, 0);
         return sampler.lastLogprobs();
     }
 }
