@@ -89,6 +89,18 @@ class KvCacheGatesTest {
                 .as("four of its blocks are held by another one, two are free")
                 .isTrue();
         assertThat(second.registered()).isEqualTo(6);
+        assertThat(events.getLast()).as("what was found is stored already").isEqualTo("stored 4 to 6");
+    }
+
+    @Test
+    void aLongPrefixIsFoundWhole() {
+        KvCache cache = cache(200, true);
+        admit(cache, table(0, 600), 600);
+        BlockTable second = table(0, 601);
+        assertThat(cache.lookup(second, 601)).isEqualTo(600);
+        assertThat(cache.allocate(second, 601, 601, Headroom.NONE)).isTrue();
+        assertThat(second.size()).isEqualTo(151);
+        assertThat(second.registered()).isEqualTo(150);
     }
 
     @Test
@@ -164,6 +176,7 @@ class KvCacheGatesTest {
         assertThat(second.registered()).isEqualTo(1);
         cache.disown(second, 2);
         assertThat(second.registered()).isEqualTo(1);
+        cache.unregisterFrom(second, 1); // no longer says anything of those
         assertThat(cache.lookup(table(0, 17), 17)).isEqualTo(16);
         cache.skipLookup();
         cache.register(second, 16); // three of its blocks are registered by the other one still
