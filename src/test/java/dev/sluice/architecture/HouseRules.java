@@ -165,13 +165,20 @@ public final class HouseRules {
 
     private static ArchRule sequenceState(String root) {
         String sequence = root + ".scheduler.Sequence";
+        String queue = root + ".scheduler.WaitingQueue";
+        List<String> moves = List.of("addFirst", "addLast", "remove");
         return noClasses()
                 .that(not(simpleName("LiveSequences")).and(not(simpleName("Sequence"))))
+                .and(not(simpleName("WaitingQueue")))
                 .should()
                 .setFieldWhere(DescribedPredicate.describe(
-                        "it is a field of a sequence other than its place in a queue",
-                        access -> access.getTarget().getOwner().getName().equals(sequence)
-                                && !access.getTarget().getName().equals("queuePosition")));
+                        "it is a field of a sequence",
+                        access -> access.getTarget().getOwner().getName().equals(sequence)))
+                .orShould()
+                .callMethodWhere(DescribedPredicate.describe(
+                        "it moves a sequence in or out of the queue",
+                        call -> call.getTarget().getOwner().getName().equals(queue)
+                                && moves.contains(call.getTarget().getName())));
     }
 
     private static DescribedPredicate<JavaClass> core(String root) {

@@ -81,7 +81,9 @@ class StepResultTest {
         assertThat(plan.get(0).sequence).isEqualTo(1);
         assertThat(plan.get(1).sequence).isEqualTo(3);
         addLine(4, 5, 5);
-        assertThat(plan.get(1).sequence).as("a line that is used again is nobody else's").isEqualTo(3);
+        assertThat(plan.get(1).sequence)
+                .as("a line that is used again is nobody else's")
+                .isEqualTo(3);
         assertThat(plan.get(2).sequence).isEqualTo(4);
     }
 }

@@ -15,7 +15,7 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 /** Where each computed prompt token went: computed work is what was answered, wasted and recomputed, to the token. */
-class PromptBooksTest {
+class PromptWorkTest {
 
     private static void assertWork(Bench bench, int answered, int wasted, int afterFailedLoad, int afterPreemption) {
         assertThat(bench.ledger.work(ANSWERED)).as("answered").isEqualTo(answered);
