@@ -5,7 +5,6 @@ import dev.sluice.executor.cpu.CpuSettings;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelDirectory;
@@ -201,7 +200,7 @@ public final class OffloadBenchmark {
             KvLayout layout = new KvLayout(blocks + 1, BLOCK);
             executor = new CpuExecutor(
                     model.spec(), model.weights(), layout, blocks * BLOCK, new CpuSettings(threads, 512, 64));
-            KvCache cache = new KvCache(layout, true, KvCacheListener.NONE);
+            KvCache cache = new KvCache(layout, true);
             SystemClock clock = new SystemClock();
             connector = hostBlocks == 0 ? new NoKvConnector() : host(layout, hostBlocks, clock);
             SchedulerSettings settings = new SchedulerSettings(
@@ -310,12 +309,10 @@ public final class OffloadBenchmark {
                     SamplingParams.greedy(output),
                     0,
                     null,
-                    true,
                     Integer.MAX_VALUE,
                     System.nanoTime(),
                     Long.MAX_VALUE,
-                    Long.MAX_VALUE,
-                    false);
+                    Long.MAX_VALUE);
             boolean taken = loop.submit(request, event -> {
                 if (event instanceof TokenEvent.Token && first[0] == 0) {
                     first[0] = System.nanoTime();

@@ -91,7 +91,9 @@ public class SchedulerLoopBenchmark {
             StepResult result = results[(int) (plan.step() % 2)];
             result.begin(plan);
             for (int i = 0; i < plan.size(); i++) {
-                result.setToken(i, (int) (plan.step() % 30_000));
+                if (plan.get(i).samples()) {
+                    result.addToken(i, (int) (plan.step() % 30_000), null);
+                }
             }
             return PendingStep.done(result);
         }

@@ -3,7 +3,6 @@ package dev.sluice.scheduler;
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.offload.NoKvConnector;
 import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.SamplingParams;
@@ -48,7 +47,7 @@ public final class SteadyLoop {
                 10);
         loop = new SchedulerLoop(
                 settings,
-                new KvCache(executor.spec().kv(), true, KvCacheListener.NONE),
+                new KvCache(executor.spec().kv(), true),
                 new BlockHasher(executor.spec().kv().blockSize(), new byte[32]),
                 executor,
                 new NoKvConnector(),
@@ -81,12 +80,10 @@ public final class SteadyLoop {
                         sampling.apply(number),
                         0,
                         null,
-                        true,
                         Integer.MAX_VALUE,
                         0,
                         Long.MAX_VALUE,
-                        Long.MAX_VALUE,
-                        false),
+                        Long.MAX_VALUE),
                 sink);
     }
 

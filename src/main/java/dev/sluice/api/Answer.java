@@ -89,7 +89,6 @@ final class Answer {
                     finish(index, FinishReason.STOP, choice.text.matched(), parts);
                 }
             }
-            case TokenEvent.Paused paused -> throw new IllegalStateException("a call is no session: " + paused);
             case TokenEvent.Finished end -> {
                 if (choice.finished == null) {
                     open(index, parts);

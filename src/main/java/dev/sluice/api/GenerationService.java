@@ -168,34 +168,13 @@ final class GenerationService {
         return new GenerationRequest(
                 sequenceId(id, index),
                 call.prompts().get(index / call.choices()),
-                choice == 0 ? sampling : withSeed(sampling, sampling.seed() + choice),
+                sampling.toBuilder().seed(sampling.seed() + choice).build(),
                 call.priority(),
                 call.cacheSalt(),
-                true,
                 call.maxOffloadTokens(),
                 now,
                 GenerationRequest.deadline(now, limits.queueTimeout()),
-                GenerationRequest.deadline(now, timeout),
-                false);
-    }
-
-    private static SamplingParams withSeed(SamplingParams p, long seed) {
-        return new SamplingParams(
-                p.temperature(),
-                p.topP(),
-                p.topK(),
-                p.minP(),
-                p.repetitionPenalty(),
-                p.presencePenalty(),
-                p.frequencyPenalty(),
-                p.biasTokenIds(),
-                p.biasValues(),
-                seed,
-                p.minTokens(),
-                p.maxTokens(),
-                p.endTokenIds(),
-                p.stopTokenIds(),
-                p.logprobs());
+                GenerationRequest.deadline(now, timeout));
     }
 
     private static ApiError refusal(Decision.Rejected rejected) {

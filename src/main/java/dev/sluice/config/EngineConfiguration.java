@@ -8,7 +8,6 @@ import dev.sluice.engine.EngineLoader;
 import dev.sluice.executor.ModelExecutor;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.metrics.AdmissionMeters;
 import dev.sluice.metrics.CompletionLog;
@@ -104,7 +103,7 @@ class EngineConfiguration {
         KvLayout layout = executor.spec().kv();
         return new SchedulerLoop(
                 settings,
-                new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE),
+                new KvCache(layout, settings.prefixCaching()),
                 blockHasher,
                 executor,
                 kvConnector,

@@ -172,6 +172,7 @@ public record SluiceProperties(
             @DefaultValue List<String> keys,
             @Nullable String keysFile,
             @DefaultValue("false") boolean metricsNeedKey,
+            @DefaultValue("false") boolean resetPrefixCache,
             @DefaultValue("0") @Min(0) @Max(1048576) int maxConnections,
             @DefaultValue("8MB") DataSize maxBody,
             @DefaultValue("30s") @DurationMin(nanos = 1) Duration readTimeout,

@@ -5,6 +5,7 @@ import dev.sluice.api.AcceptFilter;
 import dev.sluice.api.ApiErrorHandler;
 import dev.sluice.api.ApiKeyFilter;
 import dev.sluice.api.ApiRoutes;
+import dev.sluice.api.CacheRoutes;
 import dev.sluice.api.CallLifeFilter;
 import dev.sluice.api.DoubleSlashFilter;
 import dev.sluice.api.FrontDoor;
@@ -24,6 +25,7 @@ import dev.sluice.metrics.TextMeters;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.FairPool;
 import dev.sluice.runtime.Threads;
+import dev.sluice.scheduler.ContinuousBatchingScheduler;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.security.SecureRandom;
@@ -34,6 +36,7 @@ import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.boot.actuate.endpoint.web.PathMappedEndpoints;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.http.HttpMethod;
@@ -130,6 +133,13 @@ class WebConfiguration {
     }
 
     @Bean
+    @ConditionalOnBooleanProperty("sluice.api.reset-prefix-cache")
+    RouterFunction<ServerResponse> cacheRoutes(
+            EngineState state, ObjectProvider<ContinuousBatchingScheduler> scheduler, ExecutorService promptPool) {
+        return new CacheRoutes(state, scheduler::getObject, Schedulers.fromExecutorService(promptPool)).routes();
+    }
+
+    @Bean
     ApiErrorHandler apiErrorHandler(Clock clock) {
         return new ApiErrorHandler(clock);
     }
@@ -176,10 +186,13 @@ class WebConfiguration {
     }
 
     @Bean
-    OptionsFilter optionsFilter(FrontDoor door, StatusRoutes status) {
+    OptionsFilter optionsFilter(FrontDoor door, StatusRoutes status, SluiceProperties properties) {
         Map<String, Set<HttpMethod>> methods = new LinkedHashMap<>(ApiRoutes.methods(door, status));
         for (String probe : List.of("/livez", "/readyz")) {
             methods.put(probe, Set.of(HttpMethod.GET, HttpMethod.HEAD));
+        }
+        if (properties.api().resetPrefixCache()) {
+            methods.put(CacheRoutes.PATH, Set.of(HttpMethod.POST));
         }
         return new OptionsFilter(methods);
     }

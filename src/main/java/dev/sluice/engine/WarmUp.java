@@ -32,7 +32,6 @@ final class WarmUp {
         for (int known = promptLength; known < tokens.length; known++) {
             plan.begin(known - tokens.length); // before the loop's steps, which begin at 1
             ScheduledSequence line = plan.add(known - computed);
-            line.kind = computed == 0 ? ScheduledSequence.Kind.NEW : ScheduledSequence.Kind.RUNNING;
             line.sampling = SamplingParams.greedy(OUTPUTS);
             line.promptLength = promptLength;
             line.tokens = tokens;
@@ -45,7 +44,7 @@ final class WarmUp {
             if (failure != null) {
                 throw new IllegalStateException("the first generation failed: " + failure);
             }
-            tokens[known] = result.token(0);
+            tokens[known] = result.token(0, 0);
             computed = known;
         }
     }

@@ -5,11 +5,11 @@ import dev.sluice.kv.HostPages;
 import java.util.List;
 
 /**
- * The furnace: takes work orders, one at a time and in order, and answers with sampled tokens.
+ * Runs the model: takes step plans, one at a time and in order, and answers with sampled tokens.
  *
  * <p>An executor knows nothing of requests, clients or time. For each scheduled sequence it writes keys and values of
- * the given positions through the block table, attends over all positions before them, and, where asked, samples one
- * token. What a sequence yields does not depend on what it is batched with, or on how its positions are cut into steps.
+ * the given positions through the block table, attends over all positions before them, and, where asked, samples what
+ * follows. What a sequence yields does not depend on what it is batched with, or on how its positions are cut into steps.
  */
 public interface ModelExecutor extends AutoCloseable {
 
@@ -33,7 +33,7 @@ public interface ModelExecutor extends AutoCloseable {
     PendingStep submit(StepPlan plan);
 
     /**
-     * Allocates the host memory that the copies of work orders refer to; at most once, before the first step that copies.
+     * Allocates the host memory that the copies of step plans refer to; at most once, before the first step that copies.
      * It lives as long as the executor.
      *
      * @throws ExecutorException if there is not enough memory

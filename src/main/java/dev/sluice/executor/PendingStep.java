@@ -1,10 +1,8 @@
 package dev.sluice.executor;
 
 /** A step that has been started. */
+@FunctionalInterface
 public interface PendingStep {
-
-    /** True once {@link #join} would return at once. */
-    boolean isDone();
 
     /**
      * Waits for the result, which must name the step and the sequences of its plan: one that does not counts as a failure
@@ -17,16 +15,6 @@ public interface PendingStep {
 
     /** A step whose result is already there. */
     static PendingStep done(StepResult result) {
-        return new PendingStep() {
-            @Override
-            public boolean isDone() {
-                return true;
-            }
-
-            @Override
-            public StepResult join() {
-                return result;
-            }
-        };
+        return () -> result;
     }
 }

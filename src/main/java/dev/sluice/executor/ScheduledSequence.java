@@ -3,7 +3,7 @@ package dev.sluice.executor;
 import dev.sluice.request.SamplingParams;
 
 /**
- * One line of a work order: compute positions {@code [start, start + count)} of one sequence.
+ * One line of a step plan: compute positions {@code [start, start + count)} of one sequence.
  *
  * <p>A plain carrier whose objects are reused from step to step; the arrays are the scheduler's own and may be longer
  * than their stated counts.
@@ -13,23 +13,12 @@ public final class ScheduledSequence {
     /** Value of {@link #awaited} if all ids are known. */
     public static final int NOTHING = -1;
 
-    /** How the executor meets the sequence in this step. */
-    public enum Kind {
-        /** For the first time. */
-        NEW,
-        /** Again, after a preemption: block table and positions start over. */
-        RESUMED,
-        /** As in the step before, possibly with more blocks. */
-        RUNNING
-    }
-
     private static final int[] NONE = {};
     private static final SamplingParams UNSET = SamplingParams.greedy(1);
 
     /** Number of the sequence, unique for the life of the engine. */
     public long sequence;
 
-    public Kind kind = Kind.NEW;
     public SamplingParams sampling = UNSET;
 
     /** Length of the prompt: positions from here on are output. */
@@ -64,9 +53,14 @@ public final class ScheduledSequence {
         return awaited == NOTHING ? tokenCount : tokenCount - 1;
     }
 
-    /** True if the last position computed is the last known token, so that one token is to be sampled. */
+    /** True if the last position computed is the last known token, so that what follows it is to be sampled. */
     public boolean samples() {
         return start + count == tokenCount;
+    }
+
+    /** Tokens that the line may yield. */
+    public int outputs() {
+        return samples() ? 1 : 0;
     }
 
     /** Output tokens known before this step: the position of the random stream to draw from. */

@@ -24,13 +24,11 @@ public final class BlockPool {
     private final int[] next;
     private final int listHead; // sentinel, after the last block
     private final PrefixIndex index;
-    private final KvCacheListener listener;
     private int free;
     private int freeRegistered;
 
-    public BlockPool(int blockCount, KvCacheListener listener) {
+    public BlockPool(int blockCount) {
         this.blockCount = blockCount;
-        this.listener = listener;
         references = new int[blockCount];
         previous = new int[blockCount + 1];
         next = new int[blockCount + 1];
@@ -84,10 +82,7 @@ public final class BlockPool {
             throw new IllegalStateException("no free block");
         }
         unlinkFree(block);
-        BlockHash former = index.remove(block);
-        if (former != null) {
-            listener.onRemoved(former);
-        }
+        index.remove(block);
         references[block] = 1;
         return block;
     }
@@ -119,12 +114,8 @@ public final class BlockPool {
 
     /** Makes the contents of a block unfindable; its holders keep using it. Does nothing if it is not registered. */
     public void unregister(int block) {
-        BlockHash hash = index.remove(block);
-        if (hash != null) {
-            if (references[block] == 0) {
-                freeRegistered--;
-            }
-            listener.onRemoved(hash);
+        if (index.remove(block) != null && references[block] == 0) {
+            freeRegistered--;
         }
     }
 
@@ -142,7 +133,6 @@ public final class BlockPool {
         }
         index.clear();
         freeRegistered = 0;
-        listener.onCleared();
         return true;
     }
 
@@ -160,7 +150,7 @@ public final class BlockPool {
      * Checks the pool against itself and against the references its users say they hold.
      *
      * @param held references per block, as counted by walking all tables
-     * @throws IllegalStateException naming the first block for which the books do not balance
+     * @throws IllegalStateException naming the first block that does not agree
      */
     public void verify(int[] held) {
         int[] list = freeList();

@@ -43,14 +43,6 @@ public final class BlockTable {
         }
     }
 
-    /** Forgets the hashes from the given block on: its tokens are about to be others. */
-    public void truncateHashes(int count) {
-        if (count < registered) {
-            throw new IllegalStateException("block " + count + " is registered and cannot change its tokens");
-        }
-        hashed = Math.min(hashed, count);
-    }
-
     /** Blocks held. */
     public int size() {
         return size;
@@ -104,10 +96,5 @@ public final class BlockTable {
         int[] taken = Arrays.copyOf(blocks, size);
         clear();
         return taken;
-    }
-
-    @Nullable
-    BlockHash[] chain() {
-        return hashes;
     }
 }

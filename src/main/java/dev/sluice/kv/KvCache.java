@@ -13,16 +13,12 @@ public final class KvCache {
 
     private final KvLayout layout;
     private final boolean prefixCaching;
-    private final KvCacheListener listener;
     private final BlockPool pool;
-    private int[] hits = new int[64];
-    private int hitCount;
 
-    public KvCache(KvLayout layout, boolean prefixCaching, KvCacheListener listener) {
+    public KvCache(KvLayout layout, boolean prefixCaching) {
         this.layout = layout;
         this.prefixCaching = prefixCaching;
-        this.listener = listener;
-        pool = new BlockPool(layout.blockCount(), listener);
+        pool = new BlockPool(layout.blockCount());
     }
 
     public KvLayout layout() {
@@ -34,51 +30,43 @@ public final class KvCache {
     }
 
     /**
-     * Finds the longest cached prefix of a sequence, in whole blocks, and remembers it for the {@link #allocate} call
-     * that follows. Changes nothing else. At least one token is left to compute, since logits come from computing.
-     *
-     * @return tokens found
+     * Finds the longest cached prefix of a sequence, in whole blocks. Changes nothing: it is valid until the next change to
+     * the pool. At least one token is left to compute, since logits come from computing.
      */
-    public int lookup(BlockTable table, int tokenCount) {
-        hitCount = 0;
+    public PrefixHit lookup(BlockTable table, int tokenCount) {
         if (!prefixCaching) {
-            return 0;
+            return PrefixHit.NONE;
         }
         int limit = Math.min((tokenCount - 1) / layout.blockSize(), table.hashed());
-        while (hitCount < limit) {
-            int block = pool.find(table.hash(hitCount));
+        int[] blocks = new int[Math.min(limit, 16)];
+        int count = 0;
+        while (count < limit) {
+            int block = pool.find(table.hash(count));
             if (block == KvLayout.NULL_BLOCK) {
                 break;
             }
-            if (hitCount == hits.length) {
-                hits = Arrays.copyOf(hits, hitCount * 2);
+            if (count == blocks.length) {
+                blocks = Arrays.copyOf(blocks, Math.min(limit, count * 2));
             }
-            hits[hitCount++] = block;
+            blocks[count++] = block;
         }
-        return hitCount * layout.blockSize();
-    }
-
-    /** Forgets the last lookup: the next {@link #allocate} starts from what the table holds. */
-    public void skipLookup() {
-        hitCount = 0;
+        return count == 0 ? PrefixHit.NONE : new PrefixHit(Arrays.copyOf(blocks, count), count * layout.blockSize());
     }
 
     /**
-     * Gives a sequence the blocks for its next tokens: the blocks of the last lookup, then fresh ones.
+     * Gives a sequence the blocks for its next tokens: those that a lookup has just found, then fresh ones.
      *
+     * @param hit what the lookup found; only for a sequence that holds no blocks
      * @param covered tokens that the blocks must cover afterwards: computed, found, to be loaded and new ones
      * @param knownTokens tokens whose ids are known: contents are registered up to here at most
      * @param headroom what must stay free beyond that
      * @return false if there are too few free blocks; then nothing has changed at all
      */
-    public boolean allocate(BlockTable table, int covered, int knownTokens, Headroom headroom) {
-        int evictable = 0;
-        for (int i = 0; i < hitCount; i++) {
-            if (pool.references(hits[i]) == 0) {
-                evictable++;
-            }
+    public boolean allocate(BlockTable table, PrefixHit hit, int covered, int knownTokens, Headroom headroom) {
+        int owned = table.size();
+        for (int block : hit.blocks()) {
+            owned += pool.references(block) == 0 ? 0 : 1; // a free one is taken from the free blocks all the same
         }
-        int owned = table.size() + hitCount - evictable;
         int available = pool.free() - headroom.watermarkBlocks();
         if (layout.blocksFor(headroom.fullSequenceTokens()) - owned > available) {
             return false;
@@ -86,7 +74,7 @@ public final class KvCache {
         if (layout.blocksFor(covered) - owned > available - headroom.reservedBlocks()) {
             return false;
         }
-        takeHits(table);
+        take(table, hit);
         while (table.size() * layout.blockSize() < covered) {
             table.append(pool.allocate());
         }
@@ -109,7 +97,6 @@ public final class KvCache {
             }
         }
         table.setRegistered(to);
-        listener.onStored(table.chain(), from, to);
     }
 
     /** Registers, if contents are looked up at all, what was computed before all its ids were known. */
@@ -140,18 +127,17 @@ public final class KvCache {
         table.clear();
     }
 
-    private void takeHits(BlockTable table) {
-        if (hitCount == 0) {
+    private void take(BlockTable table, PrefixHit hit) {
+        if (hit.tokens() == 0) {
             return;
         }
         if (table.size() != 0) {
             throw new IllegalStateException("a sequence that holds blocks cannot take cached ones");
         }
-        for (int i = 0; i < hitCount; i++) {
-            pool.touch(hits[i]);
-            table.append(hits[i]);
+        for (int block : hit.blocks()) {
+            pool.touch(block);
+            table.append(block);
         }
-        table.setRegistered(hitCount);
-        hitCount = 0;
+        table.setRegistered(hit.blocks().length);
     }
 }

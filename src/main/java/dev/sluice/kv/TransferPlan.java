@@ -3,7 +3,7 @@ package dev.sluice.kv;
 import java.util.List;
 
 /**
- * The copies between device blocks and host pages that go with one step; part of the work order, so that no copy can
+ * The copies between device blocks and host pages that go with one step; part of the step plan, so that no copy can
  * overtake a computation.
  *
  * <p>An executor begins the stores and then the loads before it computes. Every job of an accepted plan is reported

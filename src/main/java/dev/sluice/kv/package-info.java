@@ -1,4 +1,4 @@
-/** The pantry: blocks of key/value memory, counted in and counted out, shared by prefix. */
+/** The KV cache: blocks of key/value memory, counted in and counted out, shared by prefix. */
 @NullMarked
 package dev.sluice.kv;
 

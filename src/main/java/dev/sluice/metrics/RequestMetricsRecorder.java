@@ -79,7 +79,7 @@ public final class RequestMetricsRecorder implements LifecycleListener {
     public void onToken(RequestTimeline request, long previousNanos) {
         counters.generated();
         if (previousNanos == RequestTimeline.NEVER) {
-            ttft.record((request.lastTokenNanos() - request.arrivalNanos()) * NANOS);
+            ttft.record((request.lastTokenNanos() - request.request().arrivalNanos()) * NANOS);
         } else {
             interToken.record((request.lastTokenNanos() - previousNanos) * NANOS);
         }

@@ -9,9 +9,7 @@ public enum FinishReason {
     /** Cancelled: client gone, deadline passed, server draining. */
     ABORT("abort"),
     /** Ended by a failure. */
-    ERROR("error"),
-    /** The output repeats itself. */
-    REPETITION("repetition");
+    ERROR("error");
 
     private final String label;
 

@@ -10,13 +10,11 @@ import org.jspecify.annotations.Nullable;
  * @param promptTokenIds at least one id, each in the vocabulary; never written after construction
  * @param priority smaller is sooner; only the priority policy reads it
  * @param cacheSalt separates prefix caches between tenants; null shares
- * @param readPrefixCache false makes every prompt token be computed (its blocks are stored all the same)
  * @param maxOffloadTokens leading tokens that may be stored beyond the device; {@link Integer#MAX_VALUE} for no limit
  * @param arrivalNanos monotonic time at which the front door saw the call
  * @param queueDeadlineNanos monotonic time by which the first token must have been scheduled; {@link #NO_DEADLINE}
  *     for none. Compared with the clock by difference
  * @param deadlineNanos monotonic time by which the request must have ended; {@link #NO_DEADLINE} for none
- * @param resumable a session: when its answer stops, it waits for more input instead of ending
  */
 @SuppressWarnings("ArrayRecordComponent") // the executor reads the prompt every step; a copy per read would cost
 public record GenerationRequest(
@@ -25,12 +23,10 @@ public record GenerationRequest(
         SamplingParams sampling,
         int priority,
         @Nullable String cacheSalt,
-        boolean readPrefixCache,
         int maxOffloadTokens,
         long arrivalNanos,
         long queueDeadlineNanos,
-        long deadlineNanos,
-        boolean resumable) {
+        long deadlineNanos) {
 
     /** Stands for a deadline that never comes. */
     public static final long NO_DEADLINE = Long.MAX_VALUE;

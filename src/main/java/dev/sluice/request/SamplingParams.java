@@ -44,6 +44,25 @@ public record SamplingParams(
         return new Builder().maxTokens(maxTokens).build();
     }
 
+    /** A builder that begins with these values. */
+    public Builder toBuilder() {
+        return new Builder()
+                .temperature(temperature)
+                .topP(topP)
+                .topK(topK)
+                .minP(minP)
+                .repetitionPenalty(repetitionPenalty)
+                .presencePenalty(presencePenalty)
+                .frequencyPenalty(frequencyPenalty)
+                .bias(biasTokenIds, biasValues)
+                .seed(seed)
+                .minTokens(minTokens)
+                .maxTokens(maxTokens)
+                .endTokenIds(endTokenIds)
+                .stopTokenIds(stopTokenIds)
+                .logprobs(logprobs);
+    }
+
     /** Every option off, greedy, one token; setters are named as the record's components. */
     public static final class Builder {
         private float temperature;

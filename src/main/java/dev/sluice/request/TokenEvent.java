@@ -3,8 +3,8 @@ package dev.sluice.request;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What comes back through a {@link TokenSink}: {@code Prefilled}, then {@code Token}s, with a {@code Paused} between the
- * answers of a session, then exactly one terminal event ({@code Finished} or {@code Failed}). A request that ends before its first token has only the terminal event.
+ * What comes back through a {@link TokenSink}: {@code Prefilled}, then {@code Token}s, then exactly one terminal event
+ * ({@code Finished} or {@code Failed}). A request that ends before its first token has only the terminal event.
  */
 public sealed interface TokenEvent {
 
@@ -13,11 +13,6 @@ public sealed interface TokenEvent {
 
     /** One sampled token. */
     record Token(int id, @Nullable TokenLogprobs logprobs) implements TokenEvent {}
-
-    /**
-     * The answer to one chunk of a session has stopped; the session waits for more input, or goes on with the next chunk.
-     */
-    record Paused(FinishReason reason, int stopTokenId) implements TokenEvent {}
 
     /**
      * The regular end.

@@ -1,6 +1,6 @@
 package dev.sluice.request;
 
-/** The hatch through which the scheduler hands a request's events back. One writer: the scheduler's thread. */
+/** Where the scheduler hands a request's events back. One writer: the scheduler's thread. */
 public interface TokenSink {
 
     /**

@@ -1,8 +1,9 @@
 package dev.sluice.scheduler;
 
-import dev.sluice.executor.ScheduledSequence.Kind;
 import dev.sluice.kv.Headroom;
 import dev.sluice.kv.KvCache;
+import dev.sluice.kv.PrefixHit;
+import dev.sluice.offload.ExternalMatch;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.scheduler.SchedulerSettings.Policy;
 import java.util.List;
@@ -23,10 +24,12 @@ final class BatchPlanner {
     private final KvConnector connector;
     private final RemoteLoads loads;
     private final LifecycleListener listener;
+    private final LiveSequences sequences;
     private final WaitingQueue waiting;
     private final List<Sequence> running;
     private final int watermarkBlocks;
     private int budget;
+    private boolean preempts;
 
     BatchPlanner(
             SchedulerSettings settings,
@@ -34,43 +37,44 @@ final class BatchPlanner {
             KvConnector connector,
             RemoteLoads loads,
             LifecycleListener listener,
-            WaitingQueue waiting,
-            List<Sequence> running) {
+            LiveSequences sequences) {
         this.settings = settings;
         this.cache = cache;
         this.connector = connector;
         this.loads = loads;
         this.listener = listener;
-        this.waiting = waiting;
-        this.running = running;
-        this.watermarkBlocks = (int) (settings.watermark() * cache.layout().blockCount());
+        this.sequences = sequences;
+        waiting = sequences.waiting();
+        running = sequences.running();
+        watermarkBlocks = (int) (settings.watermark() * cache.layout().blockCount());
     }
 
-    /** Fills the batch; queues, blocks and states follow the decisions at once. */
-    void plan(Batch batch) {
-        batch.clear();
+    /** Fills the step; queues, blocks and states follow the decisions at once. */
+    void plan(Step step) {
+        step.clear();
         budget = settings.maxBatchedTokens();
-        scheduleRunning(batch);
-        if (!batch.hasPreempted()) {
-            admitWaiting(batch);
+        preempts = false;
+        scheduleRunning(step);
+        if (!preempts) {
+            admitWaiting(step);
         }
     }
 
-    private void scheduleRunning(Batch batch) {
-        cache.skipLookup();
+    private void scheduleRunning(Step step) {
         int cursor = 0;
         while (cursor < running.size() && budget > 0) {
             Sequence sequence = running.get(cursor);
             int count = Math.min(cap(sequence.tokenCount() - sequence.computed), budget);
             if (count > 0) {
                 int registered = sequence.table().registered();
-                while (!allocate(sequence, count, Headroom.NONE)) {
+                while (!allocate(sequence, count)) {
                     int victim = victim();
-                    if (reclaimBefore(running.get(victim), batch)) {
+                    preempts = true;
+                    if (reclaimBefore(running.get(victim))) {
                         continue;
                     }
                     boolean itself = running.get(victim) == sequence;
-                    preempt(victim, batch);
+                    preempt(running.get(victim), step);
                     if (itself) {
                         return;
                     }
@@ -78,32 +82,32 @@ final class BatchPlanner {
                         cursor--;
                     }
                 }
-                batch.add(sequence, count, Kind.RUNNING, registered);
+                step.add(sequence, count, registered);
                 budget -= count;
             }
             cursor++;
         }
     }
 
-    private void admitWaiting(Batch batch) {
+    private void admitWaiting(Step step) {
         while (!waiting.isEmpty() && budget > 0 && running.size() < settings.maxSequences()) {
             Sequence sequence = waiting.head();
-            if (sequence.state == Sequence.State.WAITING_FOR_STREAMING_REQ
-                    || (sequence.state == Sequence.State.WAITING_FOR_REMOTE_KVS && !loads.promote(sequence))) {
+            if (sequence.state == Sequence.State.WAITING_FOR_REMOTE_KVS && !sequences.promote(sequence)) {
                 waiting.skip(sequence);
                 continue;
             }
-            int local = sequence.computed == 0 ? lookup(sequence) : 0;
-            int external = sequence.computed == 0 ? ask(sequence, local) : 0;
-            if (external == KvConnector.ASK_AGAIN) {
+            boolean loaded = sequence.computed > 0;
+            PrefixHit local = loaded ? PrefixHit.NONE : cache.lookup(sequence.table(), sequence.tokenCount());
+            ExternalMatch match = loaded ? ExternalMatch.NONE : ask(sequence, local.tokens());
+            if (match.askAgain()) {
                 waiting.skip(sequence);
                 continue;
             }
-            boolean loadsFirst = external > 0 && connector.loadsAsynchronously();
+            boolean loadsFirst = match.tokens() > 0 && connector.loadsAsynchronously();
             boolean admitted = loadsFirst
-                    ? admitLoading(sequence, local, external)
-                    : admitRunning(sequence, local, external, batch);
-            if (!admitted && !reclaim(sequence, batch)) {
+                    ? admitLoading(sequence, local, match.tokens(), step)
+                    : admitRunning(sequence, local, match.tokens(), step);
+            if (!admitted && !reclaim(sequence, step)) {
                 break;
             }
         }
@@ -112,137 +116,113 @@ final class BatchPlanner {
 
     /**
      * Nothing runs, nothing is being loaded, and the head of the queue does not fit: then blocks can only be held by
-     * others that wait, loaded or parked, and would be held for ever. The last of them loses its own.
+     * others that wait after a load, and would be held for ever. The last of them loses its own.
      */
-    private boolean reclaim(Sequence head, Batch batch) {
-        if (batch.size() > 0 || !running.isEmpty() || loads.isLoading()) {
+    private boolean reclaim(Sequence head, Step step) {
+        if (step.size() > 0 || !running.isEmpty() || loads.isLoading()) {
             return false;
         }
         Sequence holder = waiting.lastHolderBut(head);
         if (holder != null) {
-            reclaimFrom(holder, batch);
+            sequences.reclaim(holder);
         }
         return holder != null;
     }
 
     /**
-     * Who waits with blocks, loaded or parked, loses them before one that runs does, unless its priority is higher.
+     * Who waits with loaded blocks loses them before one that runs does, unless its priority is higher.
      * Otherwise those that run would preempt each other for ever around blocks that nobody uses.
      */
-    private boolean reclaimBefore(Sequence victim, Batch batch) {
+    private boolean reclaimBefore(Sequence victim) {
         Sequence holder = waiting.lastHolderBut(victim);
         if (holder == null
                 || (settings.policy() == Policy.PRIORITY && WaitingQueue.BY_PRIORITY.compare(holder, victim) < 0)) {
             return false;
         }
-        reclaimFrom(holder, batch);
+        sequences.reclaim(holder);
         return true;
     }
 
-    private void reclaimFrom(Sequence holder, Batch batch) {
-        loseBlocks(holder);
-        batch.addPreempted(holder);
-        if (holder.state != Sequence.State.WAITING_FOR_STREAMING_REQ) {
-            loads.forget(holder);
-        }
-    }
-
-    private int lookup(Sequence sequence) {
-        if (sequence.readsCache()) {
-            return cache.lookup(sequence.table(), sequence.tokenCount());
-        }
-        cache.skipLookup();
-        return 0;
-    }
-
     /** Asks the connector, and notes where the prompt's tokens would come from if the sequence were admitted now. */
-    private int ask(Sequence sequence, int local) {
+    private ExternalMatch ask(Sequence sequence, int local) {
         // A single token has to be computed in any case, for its logits.
         boolean asks =
                 !sequence.loadRefused && sequence.failedLoads < RemoteLoads.FAILURES_MAX && sequence.tokenCount() > 1;
-        int promise = asks ? connector.match(sequence, local) : 0;
-        if (promise != KvConnector.ASK_AGAIN) {
-            sequence.planPrefill(local, promise, promise == 0 ? 0 : connector.storageTokens(sequence));
+        ExternalMatch match = asks ? connector.match(sequence, local) : ExternalMatch.NONE;
+        if (!match.askAgain()) {
+            sequence.planPrefill(local, match.tokens(), match.storageTokens());
         }
-        return promise;
+        return match;
     }
 
     /** Into the batch: with blocks for its first tokens, after what the caches hold or what a load has brought. */
-    private boolean admitRunning(Sequence sequence, int local, int external, Batch batch) {
+    private boolean admitRunning(Sequence sequence, PrefixHit local, int external, Step step) {
         boolean loaded = sequence.computed > 0;
-        int found = loaded ? sequence.computed : local + external;
+        int found = loaded ? sequence.computed : local.tokens() + external;
         int count = cap(sequence.tokenCount() - found);
         if (count > budget && !settings.chunkedPrefill()) {
             return false;
         }
         count = Math.min(count, budget);
-        if (loaded) {
-            cache.skipLookup();
-        }
-        int registered =
-                loaded ? sequence.table().registered() : local / cache.layout().blockSize();
-        if (!cache.allocate(sequence.table(), found + count, sequence.tokenCount(), headroomOf(sequence, 0))) {
+        int registered = loaded ? sequence.table().registered() : local.blocks().length;
+        Headroom headroom = headroomOf(sequence, 0);
+        if (!cache.allocate(sequence.table(), local, found + count, sequence.tokenCount(), headroom)) {
             return false;
         }
-        sequence.computed = found;
-        if (beginLoad(sequence, external) == KvConnector.NOT_LOADED) {
-            return undo(sequence, local);
+        if (sequences.beginLoad(sequence, found, local.tokens(), external) == KvConnector.NOT_LOADED) {
+            return true; // still the head: the next attempt is made at once
         }
-        if (!loaded) {
-            countLookups(sequence, local, external);
-            sequence.admitted(found, external);
+        if (loaded) {
+            sequences.admitLoaded(sequence, step.startNanos);
+        } else {
+            countLookups(sequence, local.tokens(), external);
+            sequences.admit(sequence, found, external, step.startNanos);
         }
-        boolean resumed = sequence.state == Sequence.State.PREEMPTED;
-        waiting.remove(sequence);
-        running.add(sequence);
-        sequence.state = Sequence.State.RUNNING;
-        batch.add(sequence, count, resumed ? Kind.RESUMED : Kind.NEW, registered);
-        if (sequence.timeline().scheduledNanos == RequestTimeline.NEVER) {
-            batch.addFirstScheduled(sequence);
-        }
+        step.addAdmitted(sequence, count, registered);
         if (external > 0) {
-            batch.addLoad();
+            step.addLoad();
         }
         budget -= count;
         return true;
     }
 
     /** Into waiting with blocks for what is found, while the connector fills those it promised. */
-    private boolean admitLoading(Sequence sequence, int local, int external) {
-        int found = local + external;
-        Headroom headroom = headroomOf(sequence, loads.reservedBlocks(running));
-        if (!cache.allocate(sequence.table(), found, local, headroom)) {
+    private boolean admitLoading(Sequence sequence, PrefixHit local, int external, Step step) {
+        int found = local.tokens() + external;
+        Headroom headroom = headroomOf(sequence, reservedBlocks(step));
+        if (!cache.allocate(sequence.table(), local, found, local.tokens(), headroom)) {
             return false;
         }
-        sequence.computed = found;
-        long job = beginLoad(sequence, external);
-        if (job == KvConnector.NOT_LOADED) {
-            return undo(sequence, local);
+        long job = sequences.beginLoad(sequence, found, local.tokens(), external);
+        if (job != KvConnector.NOT_LOADED) {
+            countLookups(sequence, local.tokens(), external);
+            sequences.admitLoading(sequence, found, external, job);
         }
-        countLookups(sequence, local, external);
-        sequence.admitted(found, external);
-        loads.begin(sequence, job);
-        waiting.skip(sequence);
         return true;
     }
 
-    private long beginLoad(Sequence sequence, int external) {
-        return connector.onAllocated(
-                sequence, sequence.table().blocks(), sequence.table().size(), external);
+    /** Blocks that sequences admitted earlier still need before they can do without a load, or finish their prompt. */
+    private int reservedBlocks(Step step) {
+        int reserved = 0;
+        for (Sequence sequence : sequences.loading()) {
+            reserved += missingBlocks(sequence);
+        }
+        int line = 0; // the lines of the step follow the order of the running ones
+        for (Sequence sequence : running) {
+            int scheduled = 0;
+            if (line < step.size() && step.get(line) == sequence) {
+                scheduled = step.count(line++);
+            }
+            if (sequence.computed + scheduled < sequence.promptLength()) {
+                reserved += missingBlocks(sequence);
+            }
+        }
+        return reserved;
     }
 
-    /**
-     * The connector could not begin what it had promised: as if the sequence had not been tried, but that the connector is
-     * not asked again.
-     *
-     * @return true: the sequence is still the head, and the next attempt is made at once
-     */
-    private boolean undo(Sequence sequence, int local) {
-        cache.unregisterFrom(sequence.table(), local / cache.layout().blockSize());
-        cache.release(sequence.table());
-        sequence.computed = 0;
-        sequence.loadRefused = true;
-        return true;
+    private int missingBlocks(Sequence sequence) {
+        return cache.layout().blocksFor(sequence.tokenCount())
+                - sequence.table().size();
     }
 
     private void countLookups(Sequence sequence, int local, int external) {
@@ -250,7 +230,7 @@ final class BatchPlanner {
         if (!sequence.takeLookups()) {
             return; // a load has failed, and the same tokens are looked for again
         }
-        if (settings.prefixCaching() && sequence.readsCache()) {
+        if (settings.prefixCaching()) {
             listener.onLocalLookup(sequence.tokenCount(), local, resumed);
         }
         if (connector.isPresent() && sequence.tokenCount() > local) {
@@ -258,48 +238,14 @@ final class BatchPlanner {
         }
     }
 
-    private void preempt(int index, Batch batch) {
-        Sequence sequence = running.get(index);
-        int line = batch.indexOf(sequence);
+    private void preempt(Sequence sequence, Step step) {
+        int line = step.indexOf(sequence);
         if (line >= 0) {
-            budget += batch.count(line);
-            cache.unregisterFrom(sequence.table(), batch.registeredBefore(line));
-            batch.remove(line);
+            budget += step.count(line);
+            cache.unregisterFrom(sequence.table(), step.registeredBefore(line));
+            step.remove(line);
         }
-        sendBack(sequence);
-        batch.addPreempted(sequence);
-    }
-
-    /** Takes all blocks from a running sequence and lets it wait again, before all others. */
-    void sendBack(Sequence sequence) {
-        running.remove(sequence);
-        loseBlocks(sequence);
-        sequence.state = Sequence.State.PREEMPTED;
-        waiting.addFirst(sequence);
-    }
-
-    private void loseBlocks(Sequence sequence) {
-        connector.onPreempted(
-                sequence, sequence.table().blocks(), sequence.table().size());
-        cache.release(sequence.table());
-        sequence.computed = 0;
-        sequence.timeline().preemptions++;
-    }
-
-    /**
-     * Takes the blocks of all sequences: preempts every running one, the last admitted first, so that the queue has the
-     * order of admission, and those that wait with blocks; who is being loaded goes on without its load.
-     */
-    void preemptAll(Batch batch) {
-        for (int i = running.size() - 1; i >= 0; i--) {
-            preempt(i, batch);
-        }
-        loads.giveUpAll();
-        waiting.forEach(sequence -> {
-            if (sequence.holdsIdleBlocks()) {
-                reclaimFrom(sequence, batch);
-            }
-        });
+        sequences.preempt(sequence);
     }
 
     private int victim() {
@@ -315,8 +261,9 @@ final class BatchPlanner {
         return worst;
     }
 
-    private boolean allocate(Sequence sequence, int count, Headroom headroom) {
-        return cache.allocate(sequence.table(), sequence.computed + count, sequence.tokenCount(), headroom);
+    private boolean allocate(Sequence sequence, int count) {
+        return cache.allocate(
+                sequence.table(), PrefixHit.NONE, sequence.computed + count, sequence.tokenCount(), Headroom.NONE);
     }
 
     private int cap(int count) {

@@ -30,6 +30,7 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
     private static final long IDLE_PARK_NANOS = TimeUnit.MILLISECONDS.toNanos(50); // submissions wake the loop earlier
     private static final long BLOCKED_PARK_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
     private static final long TRANSFER_PARK_NANOS = TimeUnit.MICROSECONDS.toNanos(100); // the price of polling a copy
+    private static final long BACKGROUND_PARK_NANOS = TimeUnit.MILLISECONDS.toNanos(5); // nobody waits for these copies
 
     private static final String ENGINE_FAILED = "the engine has failed";
 
@@ -136,7 +137,7 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
                     LOG.warn("The scheduler's thread was interrupted; that means nothing to it");
                 }
                 if (loop.runOnce() == 0) {
-                    LockSupport.parkNanos(idleNanos());
+                    LockSupport.parkNanos(idleNanos(loop.hasRequests(), loop.hasTransfers()));
                 }
             }
         } catch (Throwable e) {
@@ -160,11 +161,12 @@ public final class ContinuousBatchingScheduler implements AutoCloseable {
         }
     }
 
-    private long idleNanos() {
-        if (loop.hasTransfers()) {
-            return TRANSFER_PARK_NANOS;
+    /** How long to sleep when there is nothing to do now: short only if somebody waits for what a copy brings. */
+    static long idleNanos(boolean hasRequests, boolean hasTransfers) {
+        if (hasRequests) {
+            return hasTransfers ? TRANSFER_PARK_NANOS : BLOCKED_PARK_NANOS;
         }
-        return loop.hasRequests() ? BLOCKED_PARK_NANOS : IDLE_PARK_NANOS;
+        return hasTransfers ? BACKGROUND_PARK_NANOS : IDLE_PARK_NANOS;
     }
 
     private void endEverything(@Nullable Throwable death) {

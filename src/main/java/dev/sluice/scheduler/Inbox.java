@@ -24,7 +24,7 @@ import java.util.function.BiConsumer;
  */
 final class Inbox {
 
-    /** A request and the hatch for its events. */
+    /** A request and where its events go. */
     record Submission(GenerationRequest request, TokenSink sink) {}
 
     private final BlockingQueue<Submission> submissions;

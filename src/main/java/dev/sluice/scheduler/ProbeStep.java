@@ -38,7 +38,6 @@ final class ProbeStep {
         blocks[0] = pool.allocate();
         ScheduledSequence line = plan.add(1);
         line.sequence = 0; // those of requests begin at 1
-        line.kind = ScheduledSequence.Kind.NEW;
         line.sampling = SAMPLING;
         line.promptLength = 1;
         line.tokens = tokens;

@@ -17,20 +17,15 @@ final class RequestCheck {
         this.layout = layout;
     }
 
-    /**
-     * Says what is wrong with a request, or with a chunk of a session, or null.
-     *
-     * @param before tokens that the session has already
-     */
+    /** Says what is wrong with a request, or null. */
     @Nullable
-    String problemWith(GenerationRequest request, int before) {
+    String problemWith(GenerationRequest request) {
         int[] prompt = request.promptTokenIds();
         if (prompt.length == 0) {
             return "the prompt is empty";
         }
-        long length = (long) before + prompt.length;
-        if (length >= contextLength) {
-            return "the prompt has " + length + " tokens; with one token of output that exceeds the context of "
+        if (prompt.length >= contextLength) {
+            return "the prompt has " + prompt.length + " tokens; with one token of output that exceeds the context of "
                     + contextLength;
         }
         for (int id : prompt) {
@@ -38,8 +33,9 @@ final class RequestCheck {
                 return "prompt token " + id + " is outside the vocabulary of " + vocabularySize;
             }
         }
-        int longest = (int)
-                Math.min(contextLength, length + Math.max(1, request.sampling().maxTokens()));
+        int longest = (int) Math.min(
+                contextLength,
+                (long) prompt.length + Math.max(1, request.sampling().maxTokens()));
         int needed = layout.blocksFor(longest - 1); // the last token is never computed
         if (needed > layout.usableBlocks()) {
             return "prompt and output need " + needed + " KV blocks of " + layout.usableBlocks();

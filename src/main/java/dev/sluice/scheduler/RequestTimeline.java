@@ -18,8 +18,6 @@ public final class RequestTimeline {
     long scheduledNanos = NEVER;
     long firstTokenNanos = NEVER;
     long lastTokenNanos = NEVER;
-    long arrivalNanos;
-    boolean firstTokenDue = true;
     int outputTokens;
     int preemptions;
 
@@ -28,18 +26,6 @@ public final class RequestTimeline {
 
     RequestTimeline(GenerationRequest request) {
         this.request = request;
-        arrivalNanos = request.arrivalNanos();
-    }
-
-    /** The next chunk of a session: its first token is waited for anew. */
-    void continueWith(GenerationRequest chunk) {
-        arrivalNanos = chunk.arrivalNanos();
-        firstTokenDue = true;
-    }
-
-    /** When the front door saw the call, or the current chunk of a session. */
-    public long arrivalNanos() {
-        return arrivalNanos;
     }
 
     public GenerationRequest request() {

@@ -13,9 +13,7 @@ import dev.sluice.request.TokenEvent;
 import dev.sluice.request.TokenSink;
 import dev.sluice.runtime.Clock;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * The scheduler's turn: take in what arrived, plan a step, have it executed, apply its result.
@@ -24,7 +22,7 @@ import java.util.Map;
  * a simulation. Time comes from the clock and work from the inbox, so the same inputs give the same schedule.
  *
  * <p>While nothing but the next token of each sequence is due, a step is begun before the one before it is over. Between
- * two turns such a step may be under way; whatever looks at books or blocks as a whole waits for it first.
+ * two turns such a step may be under way; whatever looks at sequences or blocks as a whole waits for it first.
  */
 public final class SchedulerLoop {
 
@@ -34,23 +32,19 @@ public final class SchedulerLoop {
     private final GuardedConnector connector;
     private final GuardedListener listener;
     private final Clock clock;
-    private final BlockHasher hasher;
     private final KvCache cache;
     private final RequestCheck check;
     private final Inbox inbox;
-    private final WaitingQueue waiting;
-    private final List<Sequence> running = new ArrayList<>();
-    private final Map<String, Sequence> live = new LinkedHashMap<>();
+    private final HeldBlocks held;
+    private final LiveSequences sequences;
     private final RemoteLoads loads;
     private final BatchPlanner planner;
-    private final SequenceEnding ending;
-    private final StreamingSessions sessions;
-    private final StepApplication application;
+    private final StepRollback rollback;
+    private final OutputProcessor outputs;
     private final StepRunner runner;
     private final StepAhead ahead;
-    private long numbers;
     private long nextSweepNanos;
-    private boolean audited = true;
+    private boolean checked = true;
     private volatile SchedulerSnapshot snapshot;
 
     public SchedulerLoop(
@@ -63,28 +57,26 @@ public final class SchedulerLoop {
             Clock clock) {
         this.settings = settings;
         this.cache = cache;
-        this.hasher = hasher;
         this.connector = new GuardedConnector(connector, cache.layout(), settings.connectorFailuresMax(), clock);
         this.listener = new GuardedListener(listener, clock);
         this.clock = clock;
         check = new RequestCheck(settings.contextLength(), executor.spec().vocabularySize(), cache.layout());
         inbox = new Inbox(settings.inboxCapacity());
-        waiting = new WaitingQueue(settings.policy());
-        loads = new RemoteLoads(executor, this.connector, cache, settings.loadFailurePolicy(), this.listener);
-        planner = new BatchPlanner(settings, cache, this.connector, loads, this.listener, waiting, running);
-        ending = new SequenceEnding(
-                cache, this.connector, loads, this.listener, waiting, running, live, planner::sendBack);
-        sessions = new StreamingSessions(settings.contextLength(), check, waiting, running, ending, hasher);
-        application = new StepApplication(
+        held = new HeldBlocks(cache.pool());
+        sequences = new LiveSequences(cache, this.connector, this.listener, hasher, held, settings.policy());
+        loads = new RemoteLoads(executor, this.connector, cache, settings.loadFailurePolicy(), sequences, held);
+        planner = new BatchPlanner(settings, cache, this.connector, loads, this.listener, sequences);
+        rollback = new StepRollback(sequences);
+        outputs = new OutputProcessor(
                 cache,
                 hasher,
                 this.listener,
-                ending,
-                sessions,
+                sequences,
+                rollback,
                 settings.contextLength(),
                 executor.spec().vocabularySize());
-        runner = new StepRunner(executor, this.connector, loads, ending, cache.pool(), clock);
-        ahead = new StepAhead(settings, executor.runsBesideItsCaller(), cache, loads, waiting, running);
+        runner = new StepRunner(executor, this.connector, loads, sequences, cache.pool(), clock);
+        ahead = new StepAhead(settings, executor.runsBesideItsCaller(), cache, loads, sequences);
         nextSweepNanos = clock.monotonicNanos();
         snapshot = takeSnapshot();
     }
@@ -97,33 +89,6 @@ public final class SchedulerLoop {
     /** Leaves a cancellation for the next turn; any thread. Unknown ids are ignored. */
     public void cancel(String requestId, FinishReason reason) {
         inbox.cancel(requestId, reason);
-    }
-
-    /**
-     * Leaves the next chunk of a session for the next turn; any thread. Its events come through the session's sink; of a
-     * session that has ended, nothing comes.
-     *
-     * @param chunk with the session's id; its prompt is what the session goes on with
-     */
-    public void extend(GenerationRequest chunk) {
-        inbox.execute(() -> extendSession(chunk));
-    }
-
-    /** Tells a session that no more input comes; any thread. */
-    public void closeSession(String requestId) {
-        inbox.execute(() -> {
-            Sequence session = live.get(requestId);
-            if (session != null) {
-                sessions.close(session);
-            }
-        });
-    }
-
-    private void extendSession(GenerationRequest chunk) {
-        Sequence session = live.get(chunk.id());
-        if (session != null && session.request().resumable()) {
-            sessions.extend(session, chunk);
-        }
     }
 
     /** Has something done on the scheduler's thread in the next turn; any thread. */
@@ -140,12 +105,12 @@ public final class SchedulerLoop {
     public int runOnce() {
         int work = inbox.drain(this::accept, this::end);
         work += expireDeadlines();
-        work += pollTransfers(runner.spare().batch);
+        work += loads.poll(null);
         Step begunAhead = runner.takeAhead();
         Step step = begunAhead == null ? planStep() : begunAhead;
-        if (step.batch.size() > 0) {
-            work += step.batch.size();
-            if (runner.failedInARow() == 0 && ahead.plan(step, runner.spare().batch)) {
+        if (step.size() > 0) {
+            work += step.size();
+            if (runner.failedInARow() == 0 && ahead.plan(step, runner.spare())) {
                 runner.submitAhead();
             }
             finish(step);
@@ -153,12 +118,11 @@ public final class SchedulerLoop {
             work += runner.runTransfers();
         } else if (runner.failedInARow() > 0) {
             work += runner.probe();
-        } else if (live.isEmpty() && !audited) {
+        } else if (sequences.isEmpty() && !checked) {
             verifyBooks();
-            audited = true;
+            checked = true;
         }
         snapshot = takeSnapshot();
-        step.batch.clear();
         return work;
     }
 
@@ -166,9 +130,8 @@ public final class SchedulerLoop {
     private Step planStep() {
         Step step = runner.spare();
         step.startNanos = clock.monotonicNanos();
-        planner.plan(step.batch);
-        announce(step.batch, step.startNanos);
-        if (step.batch.size() > 0) {
+        planner.plan(step);
+        if (step.size() > 0) {
             runner.submit();
         }
         return step;
@@ -178,14 +141,14 @@ public final class SchedulerLoop {
     private void finish(Step step) {
         StepResult result = runner.join(step);
         Step next = runner.ahead();
-        step.batch.settle(next == null ? null : next.batch);
+        sequences.settle(step, next);
         if (result == null) {
-            giveUp(step.batch);
+            rollback.failStep(step);
         } else {
-            pollTransfers(step.batch);
-            application.apply(step, result, clock.monotonicNanos());
+            loads.poll(step);
+            outputs.process(step, result, clock.monotonicNanos());
         }
-        step.batch.clear();
+        step.clear();
         if (next != null) {
             next.startNanos = clock.monotonicNanos();
         }
@@ -199,72 +162,33 @@ public final class SchedulerLoop {
         }
     }
 
-    private int pollTransfers(Batch batch) {
-        if (!loads.isPending()) {
-            return 0;
-        }
-        int work = loads.poll(batch);
-        for (Sequence sequence : loads.takeFailed()) {
-            ending.fail(sequence, FailureKind.INTERNAL, "cached keys and values of this request could not be loaded");
-        }
-        return work;
-    }
-
-    /** The step's work is lost, and nothing tells whose fault it was: those in it end, those outside notice nothing. */
-    private void giveUp(Batch batch) {
-        for (int i = 0; i < batch.size(); i++) {
-            if (!batch.isWasted(i)) {
-                ending.failUncomputed(batch, i, "the step that computed this request failed");
-            }
-        }
-    }
-
-    /** Tells the listener what the planner decided; the planner itself has no clock. */
-    private void announce(Batch batch, long now) {
-        List<Sequence> preempted = batch.preemptedSequences();
-        for (int i = 0; i < preempted.size(); i++) {
-            listener.onPreempted(preempted.get(i).timeline());
-        }
-        List<Sequence> first = batch.firstScheduled();
-        for (int i = 0; i < first.size(); i++) {
-            RequestTimeline timeline = first.get(i).timeline();
-            timeline.scheduledNanos = now;
-            listener.onScheduled(timeline);
-        }
-    }
-
     private void accept(GenerationRequest request, TokenSink sink) {
-        String problem = live.containsKey(request.id())
+        String problem = sequences.find(request.id()) != null
                 ? "a request with this id is already in flight"
-                : check.problemWith(request, 0);
+                : check.problemWith(request);
         if (problem != null) {
             sink.offer(new TokenEvent.Failed(FailureKind.INVALID_REQUEST, problem));
             return;
         }
-        Sequence sequence = new Sequence(++numbers, request, sink, hasher);
-        live.put(request.id(), sequence);
-        waiting.addLast(sequence);
-        audited = false;
-        sequence.timeline().queuedNanos = clock.monotonicNanos();
-        connector.onNewRequest(sequence);
-        listener.onQueued(sequence.timeline());
+        checked = false;
+        sequences.add(request, sink, clock.monotonicNanos());
     }
 
     private void end(String id, FinishReason reason) {
-        Sequence sequence = live.get(id);
+        Sequence sequence = sequences.find(id);
         if (sequence != null) {
-            ending.finish(sequence, reason, -1);
+            sequences.finish(sequence, reason, -1);
         }
     }
 
     private int expireDeadlines() {
         long now = clock.monotonicNanos();
-        if (live.isEmpty() || now - nextSweepNanos < 0) {
+        if (sequences.isEmpty() || now - nextSweepNanos < 0) {
             return 0;
         }
         nextSweepNanos = now + DEADLINE_SWEEP_NANOS;
         List<Sequence> expired = new ArrayList<>();
-        for (Sequence sequence : live.values()) {
+        for (Sequence sequence : sequences.all()) {
             GenerationRequest request = sequence.request();
             boolean neverScheduled = sequence.timeline().scheduledNanos == RequestTimeline.NEVER;
             if (isPast(request.deadlineNanos(), now) || (neverScheduled && isPast(request.queueDeadlineNanos(), now))) {
@@ -272,7 +196,7 @@ public final class SchedulerLoop {
             }
         }
         for (Sequence sequence : expired) {
-            ending.fail(sequence, FailureKind.DEADLINE, "the request's deadline passed");
+            sequences.fail(sequence, FailureKind.DEADLINE, "the request's deadline passed");
         }
         return expired.size();
     }
@@ -293,12 +217,11 @@ public final class SchedulerLoop {
     public boolean resetPrefixCache(boolean preemptRunning, boolean resetConnector) {
         finishAhead();
         if (preemptRunning) {
-            Batch batch = runner.spare().batch;
-            planner.preemptAll(batch);
-            announce(batch, clock.monotonicNanos());
-            batch.clear();
+            sequences.preemptAll();
         }
-        boolean cleared = loads.forgetContents();
+        int[] indifferent = new int[cache.layout().blockCount()];
+        held.count(indifferent); // of these nobody will use what they hold
+        boolean cleared = cache.pool().clear(indifferent);
         if (cleared && resetConnector) {
             connector.reset();
         }
@@ -308,34 +231,31 @@ public final class SchedulerLoop {
     /** Ends everything that lives, with a failure; what still lies in the inbox too. */
     public void failAll(FailureKind kind, String message) {
         inbox.refuseAll(kind, message);
-        for (Sequence sequence : List.copyOf(live.values())) {
-            ending.fail(sequence, kind, message);
+        for (Sequence sequence : List.copyOf(sequences.all())) {
+            sequences.fail(sequence, kind, message);
         }
         runner.abandon();
         snapshot = takeSnapshot();
     }
 
-    /** Tells every reader of the end without touching books that can no longer be trusted. */
+    /** Tells every reader of the end without touching state that can no longer be trusted. */
     void abandonAll(String message) {
         inbox.refuseAll(FailureKind.INTERNAL, message);
-        for (Sequence sequence : live.values()) {
-            sequence.emit(new TokenEvent.Failed(FailureKind.INTERNAL, message));
-        }
-        live.clear();
+        sequences.abandonAll(message);
         runner.abandon();
     }
 
     /**
-     * Audits queues, tables and blocks.
+     * Checks that queues, tables and blocks agree.
      *
      * @throws IllegalStateException saying what does not balance
      */
     public void verifyBooks() {
-        SchedulerBooks.verify(cache, settings, waiting, running, live.values(), loads, runner.ahead());
-        if (live.isEmpty()
+        InvariantCheck.verify(cache, settings, sequences, held, runner.ahead());
+        if (sequences.isEmpty()
                 && !loads.isPending()
                 && cache.pool().free() != cache.pool().usable()) {
-            throw new IllegalStateException("books do not balance: nothing lives, but blocks are held");
+            throw new IllegalStateException("the scheduler's state is wrong: nothing lives, but blocks are held");
         }
     }
 
@@ -346,12 +266,12 @@ public final class SchedulerLoop {
 
     /** True while a request lives, running or waiting. */
     public boolean hasRequests() {
-        return !live.isEmpty();
+        return !sequences.isEmpty();
     }
 
     /** Who lives and where they stand, for messages of simulations. */
     public String describe() {
-        return live.values().toString();
+        return sequences.all().toString();
     }
 
     /** The state at the end of the latest turn; any thread. */
@@ -361,9 +281,9 @@ public final class SchedulerLoop {
 
     private SchedulerSnapshot takeSnapshot() {
         return new SchedulerSnapshot(
-                running.size(),
-                waiting.waitingForCapacity(),
-                waiting.waitingDeferred(),
+                sequences.running().size(),
+                sequences.waiting().waitingForCapacity(),
+                sequences.waiting().waitingDeferred(),
                 cache.pool().usable() - cache.pool().free(),
                 cache.pool().usable(),
                 cache.pool().freeRegistered(),

@@ -70,22 +70,4 @@ public record SchedulerSettings(
             throw new IllegalArgumentException(message);
         }
     }
-
-    /** vLLM's defaults for a model of the given context length. */
-    public static SchedulerSettings defaults(int contextLength) {
-        return new SchedulerSettings(
-                128,
-                2048,
-                0,
-                true,
-                Policy.FCFS,
-                true,
-                true,
-                0,
-                LoadFailurePolicy.RECOMPUTE,
-                true,
-                contextLength,
-                4096,
-                10);
-    }
 }

@@ -9,9 +9,7 @@ import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.TokenEvent;
 import dev.sluice.request.TokenSink;
-import java.util.ArrayDeque;
 import java.util.Arrays;
-import java.util.Deque;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,7 +29,7 @@ import org.slf4j.LoggerFactory;
  *   WAITING_FOR_REMOTE_KVS -+ <-+
  * </pre>
  *
- * <p>Owned by the scheduler's thread.
+ * <p>Every transition is a method of {@link LiveSequences}, which alone writes the fields below that are not private.
  */
 final class Sequence implements ConnectorRequest {
 
@@ -40,8 +38,6 @@ final class Sequence implements ConnectorRequest {
         WAITING,
         /** Holds its blocks and waits for the connector to fill some of them. */
         WAITING_FOR_REMOTE_KVS,
-        /** A session that has answered all its input; holds its blocks. */
-        WAITING_FOR_STREAMING_REQ,
         RUNNING,
         PREEMPTED,
         FINISHED
@@ -50,11 +46,11 @@ final class Sequence implements ConnectorRequest {
     private static final Logger LOG = LoggerFactory.getLogger(Sequence.class);
 
     private final long number;
-    private GenerationRequest request;
+    private final GenerationRequest request;
     private final TokenSink sink;
     private final RequestTimeline timeline;
     private final BlockTable table;
-    private int promptLength;
+    private final int promptLength;
     private int[] tokens;
     private int tokenCount;
 
@@ -72,15 +68,13 @@ final class Sequence implements ConnectorRequest {
     /** Position in a first-come queue; set by the queue. */
     long queuePosition;
 
-    /** Tokens scheduled in the step being planned; 0 once that is a work order. */
-    int scheduled;
-
     /** The load it waits for; {@link KvConnector#NO_JOB} once that is over. */
     long loadJob;
 
     /** True if the latest load failed, in whole or in part. */
     boolean loadFailed;
 
+    /** Loads that failed, so far. */
     int failedLoads;
 
     /** Tokens {@code [loadFrom, loadTo)} are what the load of the latest admission was to bring. */
@@ -91,13 +85,7 @@ final class Sequence implements ConnectorRequest {
     /** The connector could not begin the load that it had promised: it is not asked before the next admission. */
     boolean loadRefused;
 
-    /** Input of a session that waits for the answer before it to stop. */
-    final Deque<GenerationRequest> chunks;
-
-    /** No more input will come. */
-    boolean closing;
-
-    private final PromptLedger ledger = new PromptLedger();
+    private final PromptWorkCounter promptWork = new PromptWorkCounter();
     private @Nullable PrefillRecord plannedPrefill;
     private int lookupsCountedAt = -1; // preemptions at that time
     private int admissionsInVain; // of those, counted as preemptions, that no preemption came before
@@ -107,7 +95,6 @@ final class Sequence implements ConnectorRequest {
         this.request = request;
         this.sink = sink;
         timeline = new RequestTimeline(request);
-        chunks = new ArrayDeque<>(0);
         table = new BlockTable(request.cacheSalt());
         promptLength = request.promptTokenIds().length;
         tokens = Arrays.copyOf(
@@ -129,8 +116,8 @@ final class Sequence implements ConnectorRequest {
         return table;
     }
 
-    PromptLedger ledger() {
-        return ledger;
+    PromptWorkCounter promptWork() {
+        return promptWork;
     }
 
     /** Prompt then output; valid up to {@link #tokenCount}, replaced when it grows. */
@@ -145,6 +132,10 @@ final class Sequence implements ConnectorRequest {
 
     int outputCount() {
         return tokenCount - promptLength;
+    }
+
+    boolean isRunning() {
+        return state == State.RUNNING;
     }
 
     boolean isFinished() {
@@ -163,25 +154,6 @@ final class Sequence implements ConnectorRequest {
         }
         tokens[tokenCount++] = token;
         table.extendHashes(hasher, tokens, tokenCount);
-    }
-
-    /**
-     * Goes on with the next chunk of a session. Outputs become prompt, but for the last one, which was sampled and never
-     * computed; of a session that lost its blocks, everything stays.
-     */
-    void continueWith(GenerationRequest chunk, BlockHasher hasher) {
-        int kept = computed == 0 ? tokenCount : Math.min(computed, tokenCount);
-        int[] input = chunk.promptTokenIds();
-        tokens = Arrays.copyOf(
-                tokens, kept + input.length + Math.min(chunk.sampling().maxTokens(), 64));
-        System.arraycopy(input, 0, tokens, kept, input.length);
-        tokenCount = kept + input.length;
-        promptLength = tokenCount;
-        ledger.truncate(kept);
-        table.truncateHashes(kept / hasher.blockSize());
-        table.extendHashes(hasher, tokens, tokenCount);
-        request = chunk;
-        timeline.continueWith(chunk);
     }
 
     /** False if the reader does not read; one that cannot even be told is a danger to all others, and counts as that. */
@@ -209,7 +181,7 @@ final class Sequence implements ConnectorRequest {
      * the next one notes it anew.
      */
     void admittedInVain() {
-        ledger.admittedInVain();
+        promptWork.admittedInVain();
         if (timeline.preemptions == admissionsInVain) {
             admissionsInVain++;
         }
@@ -217,18 +189,9 @@ final class Sequence implements ConnectorRequest {
 
     /** Of what the latest admission found, only so much is there, and no load is to blame. */
     void foundOnly(int tokens) {
-        ledger.admittedInVain();
-        ledger.admitted(tokens);
+        promptWork.admittedInVain();
+        promptWork.admitted(tokens);
         planPrefill(tokens, 0, 0);
-    }
-
-    /** It is admitted with so many tokens found, of which the last ones are still to be loaded. */
-    void admitted(int found, int external) {
-        ledger.admitted(found);
-        loadFrom = found - external;
-        loadTo = found;
-        loadFailed = false;
-        loadRefused = false;
     }
 
     /** True at the first admission, and at the first one after each preemption: only then are its lookups counted. */
@@ -277,11 +240,6 @@ final class Sequence implements ConnectorRequest {
     @Override
     public BlockHash blockHash(int index) {
         return table.hash(index);
-    }
-
-    @Override
-    public boolean readsCache() {
-        return request.readPrefixCache();
     }
 
     @Override

@@ -3,7 +3,7 @@ package dev.sluice.scheduler;
 import dev.sluice.executor.ScheduledSequence;
 import dev.sluice.kv.Headroom;
 import dev.sluice.kv.KvCache;
-import java.util.List;
+import dev.sluice.kv.PrefixHit;
 
 /**
  * Plans the step after one that still runs, so that the device need not wait for the host between two tokens: vLLM's
@@ -21,8 +21,7 @@ final class StepAhead {
     private final int contextLength;
     private final KvCache cache;
     private final RemoteLoads loads;
-    private final WaitingQueue waiting;
-    private final List<Sequence> running;
+    private final LiveSequences sequences;
 
     /** @param executorCan whether the executor takes a step while the one before runs */
     StepAhead(
@@ -30,35 +29,32 @@ final class StepAhead {
             boolean executorCan,
             KvCache cache,
             RemoteLoads loads,
-            WaitingQueue waiting,
-            List<Sequence> running) {
+            LiveSequences sequences) {
         enabled = settings.overlap() && executorCan;
         maxSequences = settings.maxSequences();
         contextLength = settings.contextLength();
         this.cache = cache;
         this.loads = loads;
-        this.waiting = waiting;
-        this.running = running;
+        this.sequences = sequences;
     }
 
     /**
-     * Fills the batch for the step after {@code current}, whose result is not known, and gives its sequences their blocks.
+     * Fills the step after {@code current}, whose result is not known, and gives its sequences their blocks.
      *
      * @return false, with nothing changed, if that step cannot be planned yet, or would be empty
      */
-    boolean plan(Step current, Batch batch) {
-        if (!enabled || !current.runs() || current.batch.loads() || loads.isLoading()) {
+    boolean plan(Step current, Step next) {
+        if (!enabled || !current.runs() || current.loads() || loads.isLoading()) {
             return false;
         }
         int lines = countLines(current);
-        if (lines == 0 || (!waiting.isEmpty() && lines < maxSequences)) {
+        if (lines == 0 || (!sequences.waiting().isEmpty() && lines < maxSequences)) {
             return false;
         }
-        batch.clear();
-        cache.skipLookup();
-        for (int i = 0; i < current.batch.size(); i++) {
-            if (goesOn(current.batch.get(i))) {
-                add(current.batch, i, batch);
+        next.clear();
+        for (int i = 0; i < current.size(); i++) {
+            if (goesOn(current.get(i))) {
+                add(current, i, next);
             }
         }
         return true;
@@ -69,13 +65,13 @@ final class StepAhead {
         int alive = 0;
         int lines = 0;
         int blocks = 0;
-        for (int i = 0; i < current.batch.size(); i++) {
-            Sequence sequence = current.batch.get(i);
-            if (sequence.state != Sequence.State.RUNNING) {
+        for (int i = 0; i < current.size(); i++) {
+            Sequence sequence = current.get(i);
+            if (!sequence.isRunning()) {
                 continue;
             }
-            if (!current.plan.get(i).samples() || sequence.request().resumable()) {
-                return 0; // a prefill has more to compute than one token, and a session may stop without ending
+            if (needsHostToken(current.plan.get(i))) {
+                return 0;
             }
             alive++;
             if (goesOn(sequence)) {
@@ -86,22 +82,29 @@ final class StepAhead {
                                 - sequence.table().size());
             }
         }
-        boolean everybody = alive == running.size(); // or who is left out now would be left out for ever
+        boolean everybody = alive == sequences.running().size(); // or who is left out now would be left out for ever
         return everybody && blocks <= cache.pool().free() ? lines : 0;
     }
 
-    private boolean goesOn(Sequence sequence) {
-        return sequence.state == Sequence.State.RUNNING && !sequence.endsWithNextToken(contextLength);
+    /**
+     * True if the sequence's next line can only be written when the host knows what this one has yielded. A line that yields
+     * one token leaves nothing open but its id; a part of a prefill yields none, and the planner decides how it goes on.
+     */
+    private static boolean needsHostToken(ScheduledSequence line) {
+        return line.outputs() != 1;
     }
 
-    private void add(Batch current, int line, Batch batch) {
+    private boolean goesOn(Sequence sequence) {
+        return sequence.isRunning() && !sequence.endsWithNextToken(contextLength);
+    }
+
+    private void add(Step current, int line, Step next) {
         Sequence sequence = current.get(line);
-        if (!cache.allocate(sequence.table(), sequence.computed + 1, 0, Headroom.NONE)) {
+        if (!cache.allocate(sequence.table(), PrefixHit.NONE, sequence.computed + 1, 0, Headroom.NONE)) {
             throw new IllegalStateException("a block that was counted as free is not");
         }
         // Of one that was just admitted, what it found may be computed by the running step too.
-        sequence.unsettled =
-                current.kind(line) == ScheduledSequence.Kind.RUNNING ? current.count(line) : sequence.computed;
-        batch.addAwaiting(sequence, line);
+        sequences.unsettle(sequence, current.isAdmitted(line) ? sequence.computed : current.count(line));
+        next.addAwaiting(sequence, line);
     }
 }

@@ -30,7 +30,7 @@ final class StepRunner {
     private final ModelExecutor executor;
     private final KvConnector connector;
     private final RemoteLoads loads;
-    private final SequenceEnding ending;
+    private final LiveSequences sequences;
     private final BlockPool pool;
     private final ProbeStep probe;
     private final Clock clock;
@@ -44,13 +44,13 @@ final class StepRunner {
             ModelExecutor executor,
             KvConnector connector,
             RemoteLoads loads,
-            SequenceEnding ending,
+            LiveSequences sequences,
             BlockPool pool,
             Clock clock) {
         this.executor = executor;
         this.connector = connector;
         this.loads = loads;
-        this.ending = ending;
+        this.sequences = sequences;
         this.pool = pool;
         this.clock = clock;
         probe = new ProbeStep(pool);
@@ -88,11 +88,11 @@ final class StepRunner {
     /** Begins what was planned into the spare place. A step that cannot even begin shows that when it is joined. */
     void submit() {
         Step step = spare;
-        step.plan.begin(++steps);
-        ending.reportEnded(step.plan);
-        step.plan.setTransfers(connector.planTransfers(step.batch));
-        loads.takeLost(step.batch);
-        step.batch.writeTo(step.plan);
+        step.plan.setStep(++steps);
+        step.plan.setTransfers(connector.planTransfers(step));
+        loads.takeLost(step);
+        step.fillPlan();
+        sequences.advance(step);
         start(step);
         spare = other;
         other = step;
@@ -123,7 +123,7 @@ final class StepRunner {
     /** Waits for a step. Null if it failed; a failure of the device ends the loop. */
     @Nullable
     StepResult join(Step step) {
-        boolean wasted = step.batch.isWasted(); // then its failure may be one that was counted before
+        boolean wasted = step.isWasted(); // then its failure may be one that was counted before
         try {
             StepResult result = step.join();
             failedInARow = wasted ? failedInARow : 0;
@@ -134,19 +134,18 @@ final class StepRunner {
                 failedInARow++;
                 probe.postpone(clock.monotonicNanos());
             }
-            LOG.error("Step {} failed with {} sequences in it", step.plan.step(), step.batch.size(), e);
+            LOG.error("Step {} failed with {} sequences in it", step.plan.step(), step.size(), e);
             return null;
         }
     }
 
     /** Copies without a computation; what ends them is seen in a later turn. Returns the amount of work done. */
     int runTransfers() {
-        TransferPlan transfers = connector.planTransfers(spare.batch);
+        TransferPlan transfers = connector.planTransfers(spare);
         if (transfers.isEmpty()) {
             return 0;
         }
         spare.plan.begin(++steps);
-        ending.reportEnded(spare.plan);
         spare.plan.setTransfers(transfers);
         start(spare);
         join(spare);
@@ -159,7 +158,6 @@ final class StepRunner {
             return 0;
         }
         spare.plan.begin(++steps);
-        ending.reportEnded(spare.plan);
         int block = probe.writeTo(spare.plan);
         try {
             start(spare);
@@ -185,6 +183,6 @@ final class StepRunner {
         } catch (RuntimeException e) {
             LOG.warn("Step {} was abandoned, and failed: {}", step.plan.step(), e.getMessage());
         }
-        step.batch.clear();
+        step.clear();
     }
 }

@@ -67,12 +67,6 @@ final class WaitingQueue {
         capacity.add(sequence);
     }
 
-    /** A session without input: it cannot be tried until some comes. */
-    void park(Sequence sequence) {
-        sequence.queuePosition = ++back;
-        deferred.add(sequence);
-    }
-
     /** The sequence to try next; the queue must not be empty. */
     Sequence head() {
         if (deferred.isEmpty()) {

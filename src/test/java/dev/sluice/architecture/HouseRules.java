@@ -145,6 +145,7 @@ public final class HouseRules {
                         .should()
                         .dependOnClassesThat()
                         .resideInAPackage(root + ".api.wire.."));
+        rules.put("only LiveSequences writes the state of a sequence", sequenceState(root));
         rules.put(
                 "core classes are closed",
                 classes().that(core(root)).and(topLevel()).should(beClosed()));
@@ -163,6 +164,24 @@ public final class HouseRules {
                         .beFinal());
         rules.put("packages are null-marked", classes().that(topLevel()).should(beNullMarked()));
         return rules;
+    }
+
+    private static ArchRule sequenceState(String root) {
+        String sequence = root + ".scheduler.Sequence";
+        String queue = root + ".scheduler.WaitingQueue";
+        List<String> moves = List.of("addFirst", "addLast", "remove");
+        return noClasses()
+                .that(not(simpleName("LiveSequences")).and(not(simpleName("Sequence"))))
+                .and(not(simpleName("WaitingQueue")))
+                .should()
+                .setFieldWhere(DescribedPredicate.describe(
+                        "it is a field of a sequence",
+                        access -> access.getTarget().getOwner().getName().equals(sequence)))
+                .orShould()
+                .callMethodWhere(DescribedPredicate.describe(
+                        "it moves a sequence in or out of the queue",
+                        call -> call.getTarget().getOwner().getName().equals(queue)
+                                && moves.contains(call.getTarget().getName())));
     }
 
     private static DescribedPredicate<JavaClass> core(String root) {

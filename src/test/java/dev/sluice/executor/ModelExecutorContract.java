@@ -153,8 +153,8 @@ public abstract class ModelExecutorContract extends StepAheadContract {
         driver.schedule(run, longest().prompt().length - 1);
         StepResult result = driver.submit();
         assertThat(result.size()).isEqualTo(1);
-        assertThat(result.token(0)).isEqualTo(StepResult.NO_TOKEN);
-        assertThat(result.logprobs(0)).isNull();
+        assertThat(result.count(0)).isZero();
+        assertThat(result.lastToken(0)).isEqualTo(StepResult.NO_TOKEN);
         assertThat(result.failure(0)).isNull();
     }
 
@@ -174,8 +174,8 @@ public abstract class ModelExecutorContract extends StepAheadContract {
             }
             StepResult result = driver.submit();
             for (int i = 0; i < rotated.size(); i++) {
-                assertThat(result.token(2 * i)).isEqualTo(StepResult.NO_TOKEN);
-                assertThat(result.token(2 * i + 1)).isEqualTo(rotated.get(i).greedy()[0]);
+                assertThat(result.lastToken(2 * i)).isEqualTo(StepResult.NO_TOKEN);
+                assertThat(result.lastToken(2 * i + 1)).isEqualTo(rotated.get(i).greedy()[0]);
             }
             runs.forEach(driver::release);
         }
@@ -183,8 +183,7 @@ public abstract class ModelExecutorContract extends StepAheadContract {
 
     @Test
     void anEmptyPlanHasAnEmptyAnswerAndTheNextOneWorks() {
-        driver.begin().addFinished(12345);
-        driver.begun().addPreempted(12346);
+        driver.begin();
         StepResult result = driver.submit();
         assertThat(result.size()).isZero();
         assertThat(executor.pollTransfers()).isEmpty();
@@ -234,15 +233,15 @@ public abstract class ModelExecutorContract extends StepAheadContract {
         }
         StepResult result = driver.submit();
         for (int i = 0; i < asked.length; i++) {
-            assertThat(result.token(i)).isEqualTo(known.getFirst().greedy()[0]);
+            assertThat(result.lastToken(i)).isEqualTo(known.getFirst().greedy()[0]);
         }
-        assertThat(result.logprobs(0)).isNull();
-        TokenLogprobs sampledOnly = result.logprobs(1);
+        assertThat(result.logprobs(0, 0)).isNull();
+        TokenLogprobs sampledOnly = result.logprobs(1, 0);
         assertThat(sampledOnly.topIds()).isEmpty();
         assertThat(sampledOnly.logprob()).isNegative();
-        TokenLogprobs three = result.logprobs(2);
+        TokenLogprobs three = result.logprobs(2, 0);
         assertThat(three.logprob()).isEqualTo(sampledOnly.logprob());
-        assertThat(three.topIds()).hasSize(3).doesNotHaveDuplicates().startsWith(result.token(2));
+        assertThat(three.topIds()).hasSize(3).doesNotHaveDuplicates().startsWith(result.lastToken(2));
         assertThat(three.topLogprobs()).hasSize(3).startsWith(three.logprob());
         for (int i = 1; i < 3; i++) {
             assertThat(three.topLogprobs()[i]).isLessThanOrEqualTo(three.topLogprobs()[i - 1]);
@@ -258,7 +257,7 @@ public abstract class ModelExecutorContract extends StepAheadContract {
             Run run = driver.start(one.prompt());
             run.sampling = asking;
             driver.schedule(run, run.promptLength);
-            alone.add(driver.submit().logprobs(0));
+            alone.add(driver.submit().logprobs(0, 0));
             driver.release(run);
         }
         driver.begin();
@@ -269,11 +268,12 @@ public abstract class ModelExecutorContract extends StepAheadContract {
         }
         StepResult result = driver.submit();
         for (int i = 0; i < known.size(); i++) {
-            assertThat(result.logprobs(i).topIds())
+            assertThat(result.logprobs(i, 0).topIds())
                     .isEqualTo(alone.get(i).topIds())
-                    .startsWith(result.token(i));
-            assertThat(result.logprobs(i).topLogprobs()).isEqualTo(alone.get(i).topLogprobs());
-            assertThat(result.logprobs(i).logprob()).isEqualTo(alone.get(i).logprob());
+                    .startsWith(result.lastToken(i));
+            assertThat(result.logprobs(i, 0).topLogprobs())
+                    .isEqualTo(alone.get(i).topLogprobs());
+            assertThat(result.logprobs(i, 0).logprob()).isEqualTo(alone.get(i).logprob());
         }
     }
 
@@ -288,10 +288,10 @@ public abstract class ModelExecutorContract extends StepAheadContract {
         driver.schedule(bad, bad.promptLength);
         StepResult result = driver.submit();
         assertThat(result.failure(runs.length)).isNotBlank();
-        assertThat(result.token(runs.length)).isEqualTo(StepResult.NO_TOKEN);
+        assertThat(result.lastToken(runs.length)).isEqualTo(StepResult.NO_TOKEN);
         for (int i = 0; i < runs.length; i++) {
             assertThat(result.failure(i)).isNull();
-            assertThat(result.token(i)).isEqualTo(known.get(i).greedy()[0]);
+            assertThat(result.lastToken(i)).isEqualTo(known.get(i).greedy()[0]);
             driver.release(runs[i]);
         }
         driver.release(bad); // whoever comes next gets its blocks first
@@ -348,7 +348,7 @@ public abstract class ModelExecutorContract extends StepAheadContract {
         try {
             StepResult result = driver.submit();
             assertThat(result.failure(last)).isNotBlank();
-            assertThat(result.token(last)).isEqualTo(StepResult.NO_TOKEN);
+            assertThat(result.lastToken(last)).isEqualTo(StepResult.NO_TOKEN);
         } catch (ExecutorException e) {
             assertThat(e.scope()).isEqualTo(ExecutorException.Scope.STEP);
             assertThat(e).hasMessageMatching("(?s).+");

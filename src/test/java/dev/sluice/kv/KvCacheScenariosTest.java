@@ -15,26 +15,10 @@ class KvCacheScenariosTest {
 
     private static final int SIZE = 16;
 
-    private final List<String> events = new ArrayList<>();
     private final BlockHasher hasher = new BlockHasher(SIZE, new byte[32]);
 
     private KvCache cache(int blockCount) {
-        return new KvCache(new KvLayout(blockCount, SIZE), true, new KvCacheListener() {
-            @Override
-            public void onStored(BlockHash[] chain, int from, int to) {
-                events.add("stored " + (to - from));
-            }
-
-            @Override
-            public void onRemoved(BlockHash hash) {
-                events.add("removed");
-            }
-
-            @Override
-            public void onCleared() {
-                events.add("cleared");
-            }
-        });
+        return new KvCache(new KvLayout(blockCount, SIZE), true);
     }
 
     private static int[] tokens(int first, int count) {
@@ -53,9 +37,9 @@ class KvCacheScenariosTest {
 
     /** Looks up and allocates a whole prompt; returns the tokens found. */
     private int admit(KvCache cache, BlockTable table, int tokens) {
-        int found = cache.lookup(table, tokens);
-        assertThat(cache.allocate(table, tokens, tokens, Headroom.NONE)).isTrue();
-        return found;
+        PrefixHit hit = cache.lookup(table, tokens);
+        assertThat(cache.allocate(table, hit, tokens, tokens, Headroom.NONE)).isTrue();
+        return hit.tokens();
     }
 
     private static int[] blocks(BlockTable table) {
@@ -114,11 +98,10 @@ class KvCacheScenariosTest {
         table.extendHashes(hasher, all, 55);
         admit(cache, table, 55);
         assertThat(table.size()).isEqualTo(4);
-        cache.skipLookup();
-        assertThat(cache.allocate(table, 59, 59, Headroom.NONE)).isTrue();
+        assertThat(cache.allocate(table, PrefixHit.NONE, 59, 59, Headroom.NONE)).isTrue();
         assertThat(table.size()).isEqualTo(4);
         table.extendHashes(hasher, all, 78);
-        assertThat(cache.allocate(table, 78, 78, Headroom.NONE)).isTrue();
+        assertThat(cache.allocate(table, PrefixHit.NONE, 78, 78, Headroom.NONE)).isTrue();
         assertThat(table.size()).isEqualTo(5);
         assertThat(cache.pool().hash(table.block(3))).isNotNull();
         assertThat(cache.pool().hash(table.block(4))).isNull();
@@ -129,9 +112,9 @@ class KvCacheScenariosTest {
         KvCache cache = cache(32);
         int[] prompt = tokens(0, 55);
         admit(cache, table(prompt, "tenant a"), 55);
-        assertThat(cache.lookup(table(prompt, "tenant a"), 55)).isEqualTo(48);
-        assertThat(cache.lookup(table(prompt, "tenant b"), 55)).isZero();
-        assertThat(cache.lookup(table(prompt, null), 55)).isZero();
+        assertThat(cache.lookup(table(prompt, "tenant a"), 55).tokens()).isEqualTo(48);
+        assertThat(cache.lookup(table(prompt, "tenant b"), 55).tokens()).isZero();
+        assertThat(cache.lookup(table(prompt, null), 55).tokens()).isZero();
     }
 
     @Test
@@ -139,29 +122,31 @@ class KvCacheScenariosTest {
         KvCache cache = cache(32);
         int[] prompt = tokens(0, 48);
         admit(cache, table(prompt, null), 48);
-        assertThat(cache.lookup(table(prompt, null), 48)).isEqualTo(32);
+        assertThat(cache.lookup(table(prompt, null), 48).tokens()).isEqualTo(32);
     }
 
     @Test
-    void contentsComeAndGoAsEvents() {
+    void contentsCanBeFoundUntilTheirBlocksAreTakenOrAllIsForgotten() {
         int blocks = 4;
         KvCache cache = cache(blocks + 1);
         int[] prompt = tokens(0, blocks * SIZE);
         BlockTable first = table(prompt, null);
         admit(cache, first, prompt.length);
-        assertThat(events).containsExactly("stored 4");
+        assertThat(cache.pool().registered()).isEqualTo(blocks);
         cache.release(first);
-        events.clear();
+        assertThat(cache.pool().freeRegistered()).isEqualTo(blocks);
         BlockTable second = table(prompt, null);
-        cache.skipLookup();
-        cache.allocate(second, prompt.length, prompt.length, Headroom.NONE);
-        assertThat(events).containsExactly("removed", "removed", "removed", "removed", "stored 4");
+        cache.allocate(second, PrefixHit.NONE, prompt.length, prompt.length, Headroom.NONE);
+        for (int i = 0; i < blocks; i++) {
+            assertThat(cache.pool().find(second.hash(i))).isEqualTo(second.block(i));
+        }
+        assertThat(cache.pool().registered()).isEqualTo(blocks);
         assertThat(cache.pool().clear(new int[cache.layout().blockCount()])).isFalse();
+        assertThat(cache.pool().registered()).isEqualTo(blocks);
         cache.release(second);
-        events.clear();
         assertThat(cache.pool().clear(new int[cache.layout().blockCount()])).isTrue();
-        assertThat(events).containsExactly("cleared");
         assertThat(cache.pool().registered()).isZero();
+        assertThat(cache.lookup(second, prompt.length)).isEqualTo(PrefixHit.NONE);
     }
 
     @Test
@@ -174,17 +159,18 @@ class KvCacheScenariosTest {
         admit(cache, running, 40);
         int[] before = cache.pool().freeList();
         BlockTable large = table(tokens(0, 60), null);
-        assertThat(cache.lookup(large, 60)).isEqualTo(32);
-        assertThat(cache.allocate(large, 60, 60, Headroom.NONE)).isFalse();
+        PrefixHit hit = cache.lookup(large, 60);
+        assertThat(hit.tokens()).isEqualTo(32);
+        assertThat(cache.allocate(large, hit, 60, 60, Headroom.NONE)).isFalse();
         assertThat(cache.pool().freeList()).isEqualTo(before);
         assertThat(large.size()).isZero();
-        assertThat(cache.allocate(large, 33, 60, new Headroom(60, 0, 0))).isFalse();
+        assertThat(cache.allocate(large, hit, 33, 60, new Headroom(60, 0, 0))).isFalse();
         assertThat(cache.pool().freeList()).isEqualTo(before);
     }
 
     @Test
     void releasingTwiceIsFoundAtOnce() {
-        BlockPool pool = new BlockPool(3, KvCacheListener.NONE);
+        BlockPool pool = new BlockPool(3);
         int block = pool.allocate();
         pool.release(block);
         assertThatThrownBy(() -> pool.release(block)).hasMessageContaining("not held");
@@ -201,7 +187,7 @@ class KvCacheScenariosTest {
     }
 
     private void replay(int history, int operations) {
-        BlockPool pool = new BlockPool(4, KvCacheListener.NONE);
+        BlockPool pool = new BlockPool(4);
         int[] held = new int[4];
         List<Integer> stack = new ArrayList<>();
         BlockHash hash = new BlockHash(1, 2, 3, 4);

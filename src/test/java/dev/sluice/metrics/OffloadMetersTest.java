@@ -2,9 +2,17 @@ package dev.sluice.metrics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.kv.HostPages;
+import dev.sluice.kv.KvLayout;
+import dev.sluice.offload.HostMemoryConnector;
+import dev.sluice.offload.OffloadListener;
+import dev.sluice.offload.OffloadSettings;
 import dev.sluice.offload.Tier;
+import dev.sluice.offload.TierGuard;
+import dev.sluice.testkit.VirtualClock;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.lang.foreign.Arena;
 import org.junit.jupiter.api.Test;
 
 /** The meters of the tiers have the names that dashboards made for vLLM ask for. */
@@ -58,7 +66,32 @@ class OffloadMetersTest {
         assertLine("vllm:kv_offload_store_bytes_total", Tier.HOST, "", 0);
         assertLine("sluice_kv_tier_tokens_total", Tier.HOST, "", "load", 60);
         assertLine("sluice_kv_tier_tokens_total", Tier.STORAGE, "", "store", 5);
+        assertLine("vllm:kv_offload_load_size_sum", Tier.HOST, "", 6000);
+        assertLine("vllm:kv_offload_load_size_sum", Tier.STORAGE, "", 0);
+        assertLine("vllm:kv_offload_store_size_sum", Tier.STORAGE, "", 500);
         assertThat(registry.scrape()).contains("vllm:kv_offload_load_size_count{");
+    }
+
+    @Test
+    void whatATierHoldsIsShown() {
+        HostMemoryConnector connector = new HostMemoryConnector(
+                new OffloadSettings(1, OffloadSettings.Eviction.LRU, 0, 100, true, false),
+                new KvLayout(10, 4),
+                new HostPages(Arena.ofAuto().allocate(8 * 64), 64),
+                TierGuard.NONE,
+                null,
+                TierGuard.NONE,
+                OffloadListener.NONE,
+                new VirtualClock(),
+                true);
+        meters.watch(connector);
+        assertThat(registry.scrape().lines())
+                .contains(
+                        "sluice_kv_tier_bytes{engine=\"0\",model_name=\"m\",state=\"capacity\",tier=\"host\"} 512.0",
+                        "sluice_kv_tier_bytes{engine=\"0\",model_name=\"m\",state=\"used\",tier=\"host\"} 0.0",
+                        "sluice_kv_tier_jobs{engine=\"0\",model_name=\"m\"} 0.0",
+                        "vllm:kv_offload_stores_skipped_total{engine=\"0\",model_name=\"m\"} 0.0",
+                        "sluice_kv_tier_late_completions_total{engine=\"0\",model_name=\"m\"} 0.0");
     }
 
     @Test

@@ -13,7 +13,6 @@ import dev.sluice.kv.BlockTransfer;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.SamplingParams;
@@ -104,7 +103,7 @@ final class OffloadBench {
         KvLayout layout = new KvLayout(blockCount, blockSize);
         int context = (blockCount - 1) * blockSize + 1;
         hasher = new BlockHasher(blockSize, new byte[32]);
-        cache = new KvCache(layout, true, KvCacheListener.NONE);
+        cache = new KvCache(layout, true);
         simulator = new SimulatedExecutor(SimulatedExecutor.spec(VOCABULARY, context, layout), new FaultPlan() {
             @Override
             public boolean failsCopy(long job, int index) {
@@ -151,10 +150,10 @@ final class OffloadBench {
     }
 
     RecordingSink add(String name, int[] prompt, int maxTokens) {
-        return add(name, prompt, maxTokens, Integer.MAX_VALUE, true);
+        return add(name, prompt, maxTokens, Integer.MAX_VALUE);
     }
 
-    RecordingSink add(String name, int[] prompt, int maxTokens, int maxOffloadTokens, boolean readsCache) {
+    RecordingSink add(String name, int[] prompt, int maxTokens, int maxOffloadTokens) {
         RecordingSink sink = new RecordingSink();
         sinks.put(name, sink);
         GenerationRequest request = new GenerationRequest(
@@ -163,12 +162,10 @@ final class OffloadBench {
                 SamplingParams.greedy(maxTokens),
                 0,
                 null,
-                readsCache,
                 maxOffloadTokens,
                 clock.monotonicNanos(),
                 Long.MAX_VALUE,
-                Long.MAX_VALUE,
-                false);
+                Long.MAX_VALUE);
         requests.put(name, request);
         learn(prompt, maxTokens);
         if (!loop.submit(request, sink)) {

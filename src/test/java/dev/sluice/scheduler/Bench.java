@@ -11,7 +11,6 @@ import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.NoKvConnector;
@@ -39,7 +38,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A workbench for scenarios: the production loop on a virtual clock with an executor that always answers token 7, whose
- * work orders are kept as {@code "a 3 new, b 1"} lines.
+ * plans are kept as {@code "a 3 new, b 1"} lines.
  */
 final class Bench {
 
@@ -92,7 +91,7 @@ final class Bench {
         KvLayout layout = new KvLayout(blockCount, blockSize);
         SchedulerSettings settings =
                 draft.apply(new SettingsDraft((blockCount - 1) * blockSize)).build();
-        cache = new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE);
+        cache = new KvCache(layout, settings.prefixCaching());
         executor = new FixedAnswer(layout, settings.contextLength());
         loop = new SchedulerLoop(
                 settings, cache, new BlockHasher(blockSize, new byte[32]), executor, connector, ledger, clock);
@@ -147,17 +146,7 @@ final class Bench {
 
     RecordingSink add(String name, int[] prompt, SamplingParams sampling, int priority, long arrival, String salt) {
         GenerationRequest request = new GenerationRequest(
-                name,
-                prompt,
-                sampling,
-                priority,
-                salt,
-                true,
-                Integer.MAX_VALUE,
-                arrival,
-                Long.MAX_VALUE,
-                Long.MAX_VALUE,
-                false);
+                name, prompt, sampling, priority, salt, Integer.MAX_VALUE, arrival, Long.MAX_VALUE, Long.MAX_VALUE);
         return add(name, request);
     }
 
@@ -250,18 +239,15 @@ final class Bench {
             List<String> lines = new ArrayList<>();
             for (int i = 0; i < plan.size(); i++) {
                 var line = plan.get(i);
-                String kind = switch (line.kind) {
-                    case NEW -> " new";
-                    case RESUMED -> " resumed";
-                    case RUNNING -> "";
-                };
                 String name = name(line.sequence);
+                boolean isNew = line.sequence == 0 || !seen.containsKey(name);
+                String kind = ledger.preempted.remove(name) ? " resumed" : isNew ? " new" : "";
                 lines.add(name + " " + line.count + kind);
                 seen.put(name, Arrays.copyOf(line.tokens, line.knownCount()));
                 if (failing.contains(name)) {
                     result.setFailure(i, "injected failure");
                 } else if (line.samples()) {
-                    result.setToken(i, answerTo(name));
+                    result.addToken(i, answerTo(name), null);
                 }
             }
             orders.add(String.join(", ", lines));
@@ -295,11 +281,6 @@ final class Bench {
         }
 
         @Override
-        public boolean isDone() {
-            return step.isDone();
-        }
-
-        @Override
         public StepResult join() {
             calls.add("join " + number);
             StepResult result = step.join();
@@ -317,6 +298,9 @@ final class Bench {
 
         /** Sequences, prompt tokens and output tokens of each step. */
         final List<List<Integer>> steps = new ArrayList<>();
+
+        /** Requests that were preempted and are not in a step again. */
+        final Set<String> preempted = new HashSet<>();
 
         boolean broken;
         int preemptions;
@@ -346,6 +330,7 @@ final class Bench {
         @Override
         public void onPreempted(RequestTimeline request) {
             preemptions++;
+            preempted.add(request.request().id());
             preemptedWithOutput += request.outputTokens() > 0 ? 1 : 0;
         }
 

@@ -14,7 +14,6 @@ import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.offload.NoKvConnector;
 import dev.sluice.request.FinishReason;
@@ -42,6 +41,15 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** The scheduler with its thread: what is left when that thread dies, and races with it. */
 @Timeout(60)
 class ContinuousBatchingSchedulerTest {
+
+    @Test
+    void theIdleLoopPollsOftenOnlyWhileSomebodyWaits() {
+        long awaited = ContinuousBatchingScheduler.idleNanos(true, true);
+        long writeAlone = ContinuousBatchingScheduler.idleNanos(false, true);
+        assertThat(awaited).isLessThan(ContinuousBatchingScheduler.idleNanos(true, false));
+        assertThat(writeAlone).isGreaterThanOrEqualTo(20 * awaited);
+        assertThat(writeAlone).isLessThan(ContinuousBatchingScheduler.idleNanos(false, false));
+    }
 
     private static final KvLayout LAYOUT = new KvLayout(64, 4);
     private static final int VOCABULARY = 1000;
@@ -150,7 +158,7 @@ class ContinuousBatchingSchedulerTest {
                 .build();
         SchedulerLoop loop = new SchedulerLoop(
                 settings,
-                new KvCache(LAYOUT, true, KvCacheListener.NONE),
+                new KvCache(LAYOUT, true),
                 new BlockHasher(LAYOUT.blockSize(), new byte[32]),
                 executor,
                 new NoKvConnector(),
@@ -171,12 +179,10 @@ class ContinuousBatchingSchedulerTest {
                 SamplingParams.greedy(outputs),
                 0,
                 null,
-                true,
                 Integer.MAX_VALUE,
                 0,
                 Long.MAX_VALUE,
-                Long.MAX_VALUE,
-                false);
+                Long.MAX_VALUE);
     }
 
     static List<Throwable> deaths() {

@@ -39,12 +39,10 @@ class DeadlineScenariosTest {
                         SamplingParams.greedy(200),
                         0,
                         null,
-                        true,
                         Integer.MAX_VALUE,
                         bench.clock.monotonicNanos(),
                         queueDeadline,
-                        deadline,
-                        false));
+                        deadline));
     }
 
     private static long after(long now, int seconds) {

@@ -149,12 +149,10 @@ class FaultScenariosTest {
                 request.sampling(),
                 0,
                 null,
-                true,
                 Integer.MAX_VALUE,
                 0,
                 Long.MAX_VALUE,
-                Long.MAX_VALUE,
-                false);
+                Long.MAX_VALUE);
         bench.submit("broken", broken, event -> {
             throw new IllegalStateException("cannot listen");
         });

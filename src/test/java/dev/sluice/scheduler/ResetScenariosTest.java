@@ -2,10 +2,7 @@ package dev.sluice.scheduler;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.PrefillRecord;
-import dev.sluice.request.SamplingParams;
-import dev.sluice.request.TokenEvent;
 import dev.sluice.scheduler.SchedulerSettings.LoadFailurePolicy;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
@@ -112,32 +109,5 @@ class ResetScenariosTest {
         bench.runToEnd();
         assertThat(bench.ledger.preemptions).isEqualTo(2);
         assertThat(bench.free()).isEqualTo(19);
-    }
-
-    @Test
-    void aParkedSessionKeepsItsTokensAndLosesItsBlocks() {
-        Bench bench = new Bench(4, 20, s -> s, connector);
-        bench.add("s", session(bench, 1, 1, 2, 3, 4, 5));
-        bench.step();
-        assertThat(bench.sinks.get("s").pauses()).isEqualTo(1);
-        assertThat(bench.loop.resetPrefixCache(false, true)).isFalse();
-        assertThat(bench.loop.resetPrefixCache(true, true)).isTrue();
-        assertThat(bench.free()).isEqualTo(19);
-        assertThat(bench.step()).isEmpty();
-
-        bench.loop.extend(session(bench, 1, 8, 9));
-        assertThat(bench.step()).isEqualTo("s 8 resumed");
-        assertThat(bench.tokensOf("s")).startsWith(1, 2, 3, 4, 5, Bench.TOKEN, 8, 9);
-        bench.loop.closeSession("s");
-        bench.step();
-        assertThat(bench.sinks.get("s").terminal()).isInstanceOf(TokenEvent.Finished.class);
-        assertThat(bench.free()).isEqualTo(19);
-    }
-
-    private static GenerationRequest session(Bench bench, int maxTokens, int... tokens) {
-        SamplingParams sampling = SamplingParams.greedy(maxTokens);
-        long now = bench.clock.monotonicNanos();
-        return new GenerationRequest(
-                "s", tokens, sampling, 0, null, true, Integer.MAX_VALUE, now, Long.MAX_VALUE, Long.MAX_VALUE, true);
     }
 }

@@ -6,7 +6,6 @@ import dev.sluice.executor.cpu.CpuExecutor;
 import dev.sluice.executor.cpu.CpuSettings;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelDirectory;
@@ -88,7 +87,7 @@ class SameAnswerTest {
                 new CpuSettings(threads, budget, settings.maxSequences()))) {
             SchedulerLoop loop = new SchedulerLoop(
                     settings,
-                    new KvCache(layout, prefixCaching, KvCacheListener.NONE),
+                    new KvCache(layout, prefixCaching),
                     new BlockHasher(16, new byte[32]),
                     executor,
                     new NoKvConnector(),
@@ -128,16 +127,6 @@ class SameAnswerTest {
                 .seed(number * 31L)
                 .build();
         return new GenerationRequest(
-                "r" + number,
-                prompt,
-                sampling,
-                0,
-                null,
-                true,
-                Integer.MAX_VALUE,
-                number,
-                Long.MAX_VALUE,
-                Long.MAX_VALUE,
-                false);
+                "r" + number, prompt, sampling, 0, null, Integer.MAX_VALUE, number, Long.MAX_VALUE, Long.MAX_VALUE);
     }
 }

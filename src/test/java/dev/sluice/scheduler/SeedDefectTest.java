@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.metrics.RequestMetricsRecorder;
 import dev.sluice.offload.KvConnector;
@@ -182,7 +181,7 @@ class SeedDefectTest {
             Bench trustful = new Bench(2, blocks, s -> s); // its executor does not mind blocks that nobody filled
             loop = new SchedulerLoop(
                     settings,
-                    new KvCache(layout, true, KvCacheListener.NONE),
+                    new KvCache(layout, true),
                     new BlockHasher(2, new byte[32]),
                     trustful.executor,
                     connector,
@@ -201,12 +200,10 @@ class SeedDefectTest {
                     SamplingParams.greedy(maxTokens),
                     0,
                     null,
-                    true,
                     Integer.MAX_VALUE,
                     clock.monotonicNanos(),
                     Long.MAX_VALUE,
-                    Long.MAX_VALUE,
-                    false);
+                    Long.MAX_VALUE);
             assertThat(loop.submit(request, new RecordingSink())).isTrue();
         }
 

@@ -7,7 +7,6 @@ import dev.sluice.executor.ExecutorException;
 import dev.sluice.executor.ExecutorException.Scope;
 import dev.sluice.request.FailureKind;
 import dev.sluice.request.FinishReason;
-import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenEvent;
 import dev.sluice.testkit.RecordingSink;
@@ -338,27 +337,6 @@ class StepAheadScenariosTest {
         assertThat(bench.sinks.get("a").tokens()).hasSize(1);
         assertThat(bench.sinks.get("a").finishReason()).isNull();
         assertNothingHeld(bench);
-    }
-
-    @Test
-    void aSessionIsComputedStepByStep() {
-        Bench bench = new Bench(4, 64, s -> s.overlap(true));
-        GenerationRequest session = new GenerationRequest(
-                "s",
-                bench.distinctPrompt(5),
-                SamplingParams.greedy(3),
-                0,
-                null,
-                true,
-                Integer.MAX_VALUE,
-                0,
-                Long.MAX_VALUE,
-                Long.MAX_VALUE,
-                true);
-        bench.add("s", session);
-        bench.step();
-        bench.step();
-        assertThat(bench.calls).containsExactly("submit 1", "join 1", "submit 2", "join 2");
     }
 
     @Test

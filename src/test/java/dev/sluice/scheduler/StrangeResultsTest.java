@@ -2,6 +2,7 @@ package dev.sluice.scheduler;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.executor.ScheduledSequence;
 import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
 import dev.sluice.request.FailureKind;
@@ -78,7 +79,7 @@ class StrangeResultsTest {
             StepResult answer = new StepResult();
             answer.begin(copy(plan, plan.step(), count, line));
             for (int i = 0; i < count; i++) {
-                answer.setToken(i, 1);
+                answer.addToken(i, 1, null);
             }
             return answer;
         }
@@ -87,7 +88,9 @@ class StrangeResultsTest {
             StepPlan other = new StepPlan();
             other.begin(step);
             for (int i = 0; i < count; i++) {
-                other.add(1).sequence = plan.get(line.applyAsInt(i)).sequence;
+                ScheduledSequence copied = other.add(1);
+                copied.sequence = plan.get(line.applyAsInt(i)).sequence;
+                copied.tokenCount = 1;
             }
             return other;
         }
@@ -147,9 +150,10 @@ class StrangeResultsTest {
         bench.add("b", bench.distinctPrompt(5), 1);
         java.util.Map<Integer, dev.sluice.request.TokenLogprobs> given = new java.util.HashMap<>();
         bench.distortion = (plan, result) -> {
+            result.begin(plan);
             for (int i = 0; i < plan.size(); i++) {
                 given.put(i, new dev.sluice.request.TokenLogprobs(-i - 1f, new int[] {i}, new float[] {-i - 1f}));
-                result.setLogprobs(i, given.get(i));
+                result.addToken(i, Bench.TOKEN, given.get(i));
             }
             return result;
         };

@@ -18,12 +18,10 @@ public final class Timelines {
                 SamplingParams.greedy(outputs),
                 0,
                 null,
-                true,
                 Integer.MAX_VALUE,
                 second / 2,
                 Long.MAX_VALUE,
-                Long.MAX_VALUE,
-                false);
+                Long.MAX_VALUE);
         RequestTimeline timeline = new RequestTimeline(request);
         timeline.queuedNanos = second;
         timeline.scheduledNanos = 2 * second;

@@ -12,6 +12,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.LongConsumer;
 
 /** Keeps the sums that the metrics keep, and checks after every turn what must hold between them. */
 final class CheckedLedger implements LifecycleListener {
@@ -23,6 +24,8 @@ final class CheckedLedger implements LifecycleListener {
     private final Set<String> scheduled = new HashSet<>();
     private final Map<String, Map<PromptWork, Integer>> work = new HashMap<>();
     private final Set<String> unlucky = new HashSet<>(); // lost something they had
+    private final Map<String, Long> numbers = new HashMap<>();
+    private LongConsumer onPreempted = sequence -> {};
     private String problem = "";
     private long prompt;
     private long computed;
@@ -39,8 +42,14 @@ final class CheckedLedger implements LifecycleListener {
         }
     }
 
+    /** @param heard told the number of each sequence that loses its blocks */
+    void tellPreempted(LongConsumer heard) {
+        onPreempted = heard;
+    }
+
     @Override
     public void onQueued(RequestTimeline request) {
+        numbers.put(request.request().id(), numbers.size() + 1L);
         demand(
                 queued.add(request.request().id()),
                 "queued twice: " + request.request().id());
@@ -57,6 +66,7 @@ final class CheckedLedger implements LifecycleListener {
     @Override
     public void onPreempted(RequestTimeline request) {
         preemptions++;
+        onPreempted.accept(numbers.get(request.request().id()));
         unlucky.add(request.request().id());
     }
 

@@ -28,6 +28,7 @@ final class WatchedExecutor implements ModelExecutor {
     private final int watermarkBlocks;
     private final Map<Long, Integer> promptTokens = new HashMap<>();
     private final Consumer<Set<Long>> inVain;
+    private final Set<Long> running = new HashSet<>();
     private String problem = "";
 
     /** @param inVain told, with each result, who shared blocks that another one was to compute and did not */
@@ -36,6 +37,11 @@ final class WatchedExecutor implements ModelExecutor {
         this.executor = executor;
         this.pool = pool;
         this.watermarkBlocks = watermarkBlocks;
+    }
+
+    /** A sequence has lost its blocks: the next time it is in a step it has been admitted anew. */
+    void preempted(long sequence) {
+        running.remove(sequence);
     }
 
     void verify() {
@@ -52,7 +58,11 @@ final class WatchedExecutor implements ModelExecutor {
     @Override
     public PendingStep submit(StepPlan plan) {
         int last = plan.size() - 1;
-        if (last > 0 && plan.get(last).kind != ScheduledSequence.Kind.RUNNING) {
+        boolean[] admitted = new boolean[plan.size()];
+        for (int i = 0; i < admitted.length; i++) {
+            admitted[i] = running.add(plan.get(i).sequence);
+        }
+        if (last > 0 && admitted[last]) {
             int left = pool.free() + surplus(plan.get(last));
             if (left < watermarkBlocks) {
                 problem = "step " + plan.step() + " admits and leaves " + left + " free blocks of " + watermarkBlocks;
@@ -60,25 +70,17 @@ final class WatchedExecutor implements ModelExecutor {
         }
         inVain.accept(Set.of());
         PendingStep step = executor.submit(plan);
-        return new PendingStep() {
-            @Override
-            public boolean isDone() {
-                return step.isDone();
-            }
-
-            @Override
-            public StepResult join() {
-                StepResult result = step.join();
-                inVain.accept(sharersOfFailed(plan, result));
-                for (int i = 0; i < plan.size(); i++) {
-                    ScheduledSequence line = plan.get(i);
-                    int tokens = Math.min(line.start + line.count, line.promptLength) - line.start;
-                    if (tokens > 0) {
-                        promptTokens.merge(line.sequence, tokens, Integer::sum);
-                    }
+        return () -> {
+            StepResult result = step.join();
+            inVain.accept(sharersOfFailed(plan, result, admitted));
+            for (int i = 0; i < plan.size(); i++) {
+                ScheduledSequence line = plan.get(i);
+                int tokens = Math.min(line.start + line.count, line.promptLength) - line.start;
+                if (tokens > 0) {
+                    promptTokens.merge(line.sequence, tokens, Integer::sum);
                 }
-                return result;
             }
+            return result;
         };
     }
 
@@ -87,11 +89,11 @@ final class WatchedExecutor implements ModelExecutor {
         return line.blockCount - executor.spec().kv().blocksFor(line.start + line.count);
     }
 
-    private Set<Long> sharersOfFailed(StepPlan plan, StepResult result) {
+    private Set<Long> sharersOfFailed(StepPlan plan, StepResult result, boolean[] admitted) {
         Set<Long> sharers = new HashSet<>();
         for (int i = 0; i < plan.size(); i++) {
             for (int j = i + 1; j < plan.size() && result.failure(i) != null; j++) {
-                if (plan.get(j).kind != ScheduledSequence.Kind.RUNNING && shares(plan.get(i), plan.get(j))) {
+                if (admitted[j] && shares(plan.get(i), plan.get(j))) {
                     sharers.add(plan.get(j).sequence);
                 }
             }

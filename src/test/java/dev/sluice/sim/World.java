@@ -4,7 +4,6 @@ import dev.sluice.executor.sim.FaultPlan;
 import dev.sluice.executor.sim.SimulatedExecutor;
 import dev.sluice.kv.BlockHasher;
 import dev.sluice.kv.KvCache;
-import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.NoKvConnector;
@@ -131,13 +130,14 @@ final class World {
                 new SimulatedExecutor(SimulatedExecutor.spec(vocabulary, context, layout), cellar.faults(stepFaults));
         connector = chance(0.7) ? cellar.connector(executor, layout, clock, settings.prefixCaching()) : null;
         flaky = throwing && connector != null ? flaky(connector.unchecked()) : null;
-        cache = new KvCache(layout, settings.prefixCaching(), KvCacheListener.NONE);
+        cache = new KvCache(layout, settings.prefixCaching());
         watched = new WatchedExecutor(
                 executor, cache.pool(), (int) (settings.watermark() * layout.blockCount()), shared -> {
                     if (connector != null) {
                         connector.sharedInVain(shared);
                     }
                 });
+        ledger.tellPreempted(watched::preempted);
         loop = new SchedulerLoop(
                 settings,
                 cache,
@@ -265,12 +265,10 @@ final class World {
                 sampling,
                 random.nextInt(3),
                 salts && chance(0.5) ? "tenant" + random.nextInt(2) : null,
-                !chance(skipReadingRate),
                 chance(0.9) ? Integer.MAX_VALUE : random.nextInt(context),
                 now,
                 chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE,
-                chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE,
-                false);
+                chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE);
         Client client = new Client(request, new RecordingSink());
         clients.add(client);
         if (!loop.submit(request, client.sink)) {

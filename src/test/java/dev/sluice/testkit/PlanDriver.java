@@ -27,7 +27,6 @@ public final class PlanDriver {
         public int tokenCount;
         public int computed;
         public int[] blocks = new int[0];
-        public boolean resumed;
         public SamplingParams sampling = SamplingParams.greedy(1);
 
         /** What came with each output token. */
@@ -91,7 +90,6 @@ public final class PlanDriver {
         }
         run.blocks = new int[0];
         run.computed = 0;
-        run.resumed = true;
     }
 
     /** Makes the run's blocks reach {@code positions} positions. */
@@ -123,9 +121,6 @@ public final class PlanDriver {
         reserve(run, run.computed + count);
         ScheduledSequence line = plan.add(count);
         line.sequence = run.number;
-        line.kind = run.computed > 0
-                ? ScheduledSequence.Kind.RUNNING
-                : run.resumed ? ScheduledSequence.Kind.RESUMED : ScheduledSequence.Kind.NEW;
         line.sampling = run.sampling;
         line.promptLength = run.promptLength;
         line.tokens = run.tokens;
@@ -142,7 +137,6 @@ public final class PlanDriver {
             run.tokens[run.tokenCount] = Integer.MIN_VALUE; // nobody may read it
         }
         ScheduledSequence line = schedule(run, 1);
-        line.kind = ScheduledSequence.Kind.RUNNING;
         line.tokenCount++;
         line.awaited = awaited;
         return line;
@@ -192,11 +186,11 @@ public final class PlanDriver {
 
     /** Appends what a run was answered; throws if that is nothing. */
     public void take(Run run, StepResult result, int line) {
-        if (result.failure(line) != null || result.token(line) == StepResult.NO_TOKEN) {
+        if (result.failure(line) != null || result.lastToken(line) == StepResult.NO_TOKEN) {
             throw new AssertionError("sequence " + run.number + " failed: " + result.failure(line));
         }
-        run.append(result.token(line));
-        run.logprobs.add(result.logprobs(line));
+        run.append(result.lastToken(line));
+        run.logprobs.add(result.logprobs(line, 0));
     }
 
     /** One step: up to {@code chunk} positions of each run; sampled tokens are appended. */
@@ -214,8 +208,8 @@ public final class PlanDriver {
             }
             runs[i].computed += counts[i];
             boolean samples = runs[i].computed == runs[i].tokenCount;
-            if (samples != (result.token(i) != StepResult.NO_TOKEN)) {
-                throw new AssertionError("sequence " + runs[i].number + " answered " + result.token(i));
+            if (samples != (result.lastToken(i) != StepResult.NO_TOKEN)) {
+                throw new AssertionError("sequence " + runs[i].number + " answered " + result.lastToken(i));
             }
             if (samples) {
                 take(runs[i], result, i);

@@ -17,7 +17,6 @@ public final class RecordingSink implements TokenSink {
     private @Nullable PrefillRecord prefill;
     private @Nullable TokenEvent terminal;
     private boolean reading = true;
-    private int pauses;
     private @Nullable String problem;
 
     @Override
@@ -39,7 +38,6 @@ public final class RecordingSink implements TokenSink {
                 tokens.add(token.id());
                 logprobs.add(token.logprobs());
             }
-            case TokenEvent.Paused paused -> pauses++;
             case TokenEvent.Finished finished -> terminal = finished;
             case TokenEvent.Failed failed -> terminal = failed;
         }
@@ -61,11 +59,6 @@ public final class RecordingSink implements TokenSink {
     /** From now on answers as a reader that has stood still for too long. */
     public void stopReading() {
         reading = false;
-    }
-
-    /** Answers of a session that have stopped so far. */
-    public int pauses() {
-        return pauses;
     }
 
     public List<Integer> tokens() {

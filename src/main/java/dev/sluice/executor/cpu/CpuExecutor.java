@@ -14,7 +14,6 @@ import dev.sluice.kv.KvLayout;
 import dev.sluice.model.ModelFormatException;
 import dev.sluice.model.ModelSpec;
 import dev.sluice.model.WeightMap;
-import dev.sluice.request.TokenLogprobs;
 import dev.sluice.runtime.SystemClock;
 import dev.sluice.sampling.Sampler;
 import java.lang.foreign.Arena;
@@ -211,11 +210,7 @@ public final class CpuExecutor implements ModelExecutor {
                 result.setFailure(line, "the model gave no usable probabilities");
                 return;
             }
-            result.setToken(line, token);
-            TokenLogprobs logprobs = sampler.lastLogprobs();
-            if (logprobs != null) {
-                result.setLogprobs(line, logprobs);
-            }
+            result.addToken(line, token, sampler.lastLogprobs());
         } catch (RuntimeException e) {
             log.error("sampling failed for sequence {}", sequence.sequence, e);
             result.setFailure(line, "no token could be chosen");

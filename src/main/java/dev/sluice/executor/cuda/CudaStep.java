@@ -64,7 +64,7 @@ final class CudaStep implements PendingStep {
             onDevice.awaitComputation();
             readSamples();
         }
-        return result.token(line);
+        return result.lastToken(line);
     }
 
     /** Nothing is known of what was given to the stream: no later line can await its answers. */
@@ -84,12 +84,6 @@ final class CudaStep implements PendingStep {
             unread = false;
             samples.read(onDevice.results, result);
         }
-    }
-
-    @Override
-    public boolean isDone() {
-        rank.enter();
-        return joined || onDevice.isDone();
     }
 
     @Override

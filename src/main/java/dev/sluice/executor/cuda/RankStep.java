@@ -41,10 +41,6 @@ final class RankStep {
         stream.record(end);
     }
 
-    boolean isDone() {
-        return end.isDone() && (transfers == null || transfers.areDone(copies));
-    }
-
     /** Lets the calling thread wait for the kernels, not for the copies. */
     void awaitComputation() {
         end.synchronize();

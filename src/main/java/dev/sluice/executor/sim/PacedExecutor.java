@@ -70,11 +70,6 @@ public final class PacedExecutor implements ModelExecutor {
         }
 
         @Override
-        public boolean isDone() {
-            return nanosLeft() <= 0 && step.isDone();
-        }
-
-        @Override
         public StepResult join() {
             boolean interrupted = false;
             for (long left = nanosLeft(); left > 0; left = nanosLeft()) {

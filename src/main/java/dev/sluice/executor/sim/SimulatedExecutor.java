@@ -15,7 +15,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An executor without a model that checks every work order.
+ * An executor without a model that checks every step plan.
  *
  * <p>Its "keys and values" are tags: each slot remembers which token of which history was written there. A step writes
  * the tags of its positions, then reads every slot of every block table and compares it with what the sequence's own
@@ -62,7 +62,7 @@ public final class SimulatedExecutor implements ModelExecutor {
         return spec;
     }
 
-    /** The first thing that was wrong with a work order, or null. */
+    /** The first thing that was wrong with a step plan, or null. */
     public @Nullable String violation() {
         return violation;
     }
@@ -208,7 +208,9 @@ public final class SimulatedExecutor implements ModelExecutor {
         StepResult result = step.result;
         int awaited = awaitedToken(step, line);
         if (lacksLoad(line)) {
-            result.setToken(index, 0); // computed from nothing: the caller must not use it
+            if (line.samples()) {
+                result.addToken(index, 0, null); // computed from nothing: the caller must not use it
+            }
             return;
         }
         long history = origin(weights);
@@ -226,10 +228,8 @@ public final class SimulatedExecutor implements ModelExecutor {
         }
         if (line.samples()) {
             int token = nextToken(history, spec.vocabularySize());
-            result.setToken(index, token);
-            if (line.sampling.logprobs() >= 0) {
-                result.setLogprobs(index, logprobs(token, line.sampling.logprobs()));
-            }
+            int alternatives = line.sampling.logprobs();
+            result.addToken(index, token, alternatives < 0 ? null : logprobs(token, alternatives));
         }
     }
 
@@ -274,7 +274,7 @@ public final class SimulatedExecutor implements ModelExecutor {
     }
 
     private ExecutorException violated(ScheduledSequence line, String problem) {
-        return violated("sequence " + line.sequence + " (" + line.kind + "): " + problem);
+        return violated("sequence " + line.sequence + ": " + problem);
     }
 
     private ExecutorException violated(String message) {

@@ -63,7 +63,7 @@ final class SimulatedStep implements PendingStep {
         try {
             computation.accept(this);
             for (int i = 0; i < tokens.length; i++) {
-                tokens[i] = result.token(i);
+                tokens[i] = result.lastToken(i);
             }
         } catch (RuntimeException e) {
             failure = e;
@@ -82,11 +82,6 @@ final class SimulatedStep implements PendingStep {
     /** The id that a line awaits; {@link StepResult#NO_TOKEN} if the step before has failed, or its line. */
     int awaitedToken(ScheduledSequence line) {
         return before == null ? StepResult.NO_TOKEN : before.tokens[line.awaited];
-    }
-
-    @Override
-    public boolean isDone() {
-        return true;
     }
 
     @Override

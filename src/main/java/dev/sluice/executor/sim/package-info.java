@@ -1,4 +1,4 @@
-/** The self-checking simulator: no model, but it verifies every work order slot by slot. */
+/** The self-checking simulator: no model, but it verifies every step plan slot by slot. */
 @NullMarked
 package dev.sluice.executor.sim;
 

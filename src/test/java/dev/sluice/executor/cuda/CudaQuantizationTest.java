@@ -164,9 +164,9 @@ class CudaQuantizationTest {
             for (int i = 0; i < runs.length; i++) {
                 assertThat(result.failure(i)).isNull();
                 runs[i].computed += driver.begun().get(i).count;
-                if (result.token(i) != StepResult.NO_TOKEN) {
-                    runs[i].append(result.token(i));
-                    all.get(i).add(result.logprobs(i));
+                if (result.lastToken(i) != StepResult.NO_TOKEN) {
+                    runs[i].append(result.lastToken(i));
+                    all.get(i).add(result.logprobs(i, 0));
                 }
             }
         }
@@ -191,7 +191,7 @@ class CudaQuantizationTest {
             driver.schedule(run, good.length);
             StepResult result = driver.submit();
             assertThat(result.failure(0)).isNotBlank();
-            assertThat(result.logprobs(1))
+            assertThat(result.logprobs(1, 0))
                     .usingRecursiveComparison()
                     .isEqualTo(logprobs(executor, good).getFirst());
         }
@@ -336,7 +336,7 @@ class CudaQuantizationTest {
         List<TokenLogprobs> found = new ArrayList<>();
         for (int i = 0; i < prompts.length; i++) {
             assertThat(result.failure(i)).isNull();
-            found.add(result.logprobs(i));
+            found.add(result.logprobs(i, 0));
         }
         return found;
     }

@@ -120,7 +120,7 @@ class CudaTransfersTest {
         Run first = storedRun();
         Run second = loadedRun(true);
         driver.schedule(second, second.tokenCount - second.computed);
-        int token = driver.submit().token(0);
+        int token = driver.submit().lastToken(0);
         // What a joined step has waited for is reported at once.
         List<FinishedTransfer> ended = executor.pollTransfers();
         assertThat(ended).hasSize(1);

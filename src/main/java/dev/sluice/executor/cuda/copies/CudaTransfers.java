@@ -136,10 +136,6 @@ public final class CudaTransfers implements AutoCloseable {
         return spare == null ? CudaEvent.create(compute.context(), true) : spare;
     }
 
-    public boolean areDone(List<SealedCopy> included) {
-        return included.stream().allMatch(copy -> copy.isDone(seals));
-    }
-
     /** Lets the calling thread wait for copies that a step includes. */
     public void await(List<SealedCopy> included) {
         included.forEach(copy -> copy.await(seals));

@@ -159,10 +159,8 @@ public final class SampleBatch {
                 into.setFailure(line[i], "the model gave no usable probabilities");
                 continue;
             }
-            into.setToken(line[i], id);
-            if (alternatives[i] >= 0) {
-                into.setLogprobs(line[i], results.logprobs(from, i, alternatives[i]));
-            }
+            int wanted = alternatives[i];
+            into.addToken(line[i], id, wanted < 0 ? null : results.logprobs(from, i, wanted));
         }
     }
 

@@ -16,7 +16,7 @@ import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 /** Where each computed prompt token went: computed work is what was answered, wasted and recomputed, to the token. */
-class PromptBooksTest {
+class PromptWorkTest {
 
     private static void assertWork(Bench bench, int answered, int wasted, int afterFailedLoad, int afterPreemption) {
         assertThat(bench.ledger.work(ANSWERED)).as("answered").isEqualTo(answered);
@@ -240,22 +240,5 @@ class PromptBooksTest {
         // b has computed 7, of which it finds one whole block again.
         assertThat(bench.record("b")).isEqualTo(new PrefillRecord(16, 0, 0));
         assertWork(bench, 16 + 16, 0, 0, 3);
-    }
-
-    @Test
-    void aSessionsLaterChunksAreAnsweredWithTheirNextToken() {
-        PromptLedger ledger = new PromptLedger();
-        Bench.Ledger books = new Bench.Ledger();
-        RequestTimeline timeline = Timelines.finished(new PrefillRecord(3, 0, 0), 2);
-        ledger.admitted(0);
-        ledger.computed(0, 3, 3, books, timeline);
-        ledger.settle(ANSWERED, books, timeline);
-        ledger.computed(3, 4, 3, books, timeline);
-        ledger.truncate(4); // the last output was never computed
-        ledger.computed(4, 6, 6, books, timeline);
-        assertThat(books.work(ANSWERED)).isEqualTo(3);
-        ledger.settle(WASTED, books, timeline);
-        assertThat(books.work(WASTED)).isEqualTo(2);
-        assertThat(books.work(RECOMPUTED_AFTER_PREEMPTION)).isZero();
     }
 }

@@ -11,7 +11,7 @@ package dev.sluice.scheduler;
  *                    ^ lostFrom                     ^ lostTo
  * </pre>
  */
-final class PromptLedger {
+final class PromptWorkCounter {
 
     private int had;
     private int hadBefore; // the same before the latest admission
@@ -35,13 +35,6 @@ final class PromptLedger {
         boolean none = lostFrom >= lostTo;
         lostFrom = none ? from : Math.min(from, lostFrom);
         lostTo = none ? to : Math.max(to, lostTo);
-    }
-
-    /** The tokens from here on are about to be others. */
-    void truncate(int tokens) {
-        had = Math.min(had, tokens);
-        hadBefore = Math.min(hadBefore, tokens);
-        lostTo = Math.min(lostTo, tokens);
     }
 
     /** Positions {@code [start, end)} were computed; those below the prompt's length count. */

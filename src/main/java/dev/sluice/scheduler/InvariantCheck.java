@@ -2,56 +2,49 @@ package dev.sluice.scheduler;
 
 import dev.sluice.kv.BlockTable;
 import dev.sluice.kv.KvCache;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The audit: walks every queue, table and block and throws at the first thing that does not add up. The loop calls it
+ * Walks every queue, table and block and throws at the first thing that does not add up. The loop calls it
  * whenever it runs out of requests; the simulation calls it after every turn.
  */
-final class SchedulerBooks {
+final class InvariantCheck {
 
-    private SchedulerBooks() {}
+    private InvariantCheck() {}
 
     /** @throws IllegalStateException saying what does not balance */
     static void verify(
-            KvCache cache,
-            SchedulerSettings settings,
-            WaitingQueue waiting,
-            List<Sequence> running,
-            Iterable<Sequence> live,
-            RemoteLoads loads,
-            @Nullable Step ahead) {
-        int[] held = new int[cache.layout().blockCount()];
+            KvCache cache, SchedulerSettings settings, LiveSequences sequences, HeldBlocks held, @Nullable Step ahead) {
+        int[] references = new int[cache.layout().blockCount()];
         int count = 0;
-        for (Sequence sequence : live) {
+        for (Sequence sequence : sequences.all()) {
             verifySequence(cache, sequence);
             BlockTable table = sequence.table();
             for (int i = 0; i < table.size(); i++) {
-                held[table.block(i)]++;
+                references[table.block(i)]++;
             }
             count++;
         }
-        loads.countKept(held);
-        cache.pool().verify(held);
+        held.count(references);
+        cache.pool().verify(references);
         int[] queued = {0};
-        waiting.forEach(sequence -> {
-            check(sequence.state != Sequence.State.RUNNING, sequence, "runs and waits");
+        sequences.waiting().forEach(sequence -> {
+            check(!sequence.isRunning(), sequence, "runs and waits");
             check(!sequence.isFinished(), sequence, "has ended and waits");
             queued[0]++;
         });
-        for (Sequence sequence : running) {
-            check(sequence.state == Sequence.State.RUNNING, sequence, "is in the running set");
+        for (Sequence sequence : sequences.running()) {
+            check(sequence.isRunning(), sequence, "is in the running set");
         }
-        for (Sequence sequence : live) {
-            verifyUnderWay(sequence, ahead == null ? null : ahead.batch);
+        for (Sequence sequence : sequences.all()) {
+            verifyUnderWay(sequence, ahead);
         }
-        check(running.size() <= settings.maxSequences(), "scheduler", "too many running sequences");
-        check(queued[0] + running.size() == count, "scheduler", "a sequence is in no queue, or in two");
+        check(sequences.running().size() <= settings.maxSequences(), "scheduler", "too many running sequences");
+        check(queued[0] + sequences.running().size() == count, "scheduler", "a sequence is in no queue, or in two");
     }
 
     /** Of a step under way, each line computes the last token of its sequence, which is known, or its sequence is gone. */
-    private static void verifyUnderWay(Sequence sequence, @Nullable Batch ahead) {
+    private static void verifyUnderWay(Sequence sequence, @Nullable Step ahead) {
         int line = ahead == null ? -1 : ahead.indexOf(sequence);
         boolean awaits = ahead != null && line >= 0 && !ahead.isWasted(line);
         check(sequence.unsettled == (awaits ? 1 : 0), sequence, "counts on a step that does not compute for it");
@@ -78,7 +71,6 @@ final class SchedulerBooks {
         if (sequence.state == Sequence.State.WAITING || sequence.state == Sequence.State.PREEMPTED) {
             check((sequence.computed == 0) == (table.size() == 0), sequence, "waits and holds blocks");
         }
-        check(sequence.scheduled == 0, sequence, "is scheduled between two turns");
     }
 
     /** Of a sequence that was loaded whole, the last token counts as not computed: its logits are still to come. */
@@ -88,7 +80,7 @@ final class SchedulerBooks {
 
     private static void check(boolean condition, Object who, String problem) {
         if (!condition) {
-            throw new IllegalStateException("books do not balance: " + who + " " + problem);
+            throw new IllegalStateException("the scheduler's state is wrong: " + who + " " + problem);
         }
     }
 }

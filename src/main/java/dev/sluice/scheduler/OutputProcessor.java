@@ -10,80 +10,83 @@ import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenEvent;
+import dev.sluice.request.TokenLogprobs;
 import org.jspecify.annotations.Nullable;
 
 /** Turns a step's result into tokens, records and ends. */
-final class StepApplication {
+final class OutputProcessor {
 
     private final KvCache cache;
     private final BlockHasher hasher;
     private final LifecycleListener listener;
-    private final SequenceEnding ending;
-    private final StreamingSessions sessions;
+    private final LiveSequences sequences;
+    private final StepRollback rollback;
     private final int contextLength;
     private final int vocabularySize;
 
-    StepApplication(
+    OutputProcessor(
             KvCache cache,
             BlockHasher hasher,
             LifecycleListener listener,
-            SequenceEnding ending,
-            StreamingSessions sessions,
+            LiveSequences sequences,
+            StepRollback rollback,
             int contextLength,
             int vocabularySize) {
         this.cache = cache;
         this.hasher = hasher;
         this.listener = listener;
-        this.ending = ending;
-        this.sessions = sessions;
+        this.sequences = sequences;
+        this.rollback = rollback;
         this.contextLength = contextLength;
         this.vocabularySize = vocabularySize;
     }
 
-    void apply(Step step, StepResult result, long nowNanos) {
-        Batch batch = step.batch;
+    void process(Step step, StepResult result, long nowNanos) {
         StepPlan plan = step.plan;
-        int sequences = 0;
+        int lines = 0;
         int promptTokens = 0;
         int outputTokens = 0;
         for (int i = 0; i < plan.size(); i++) {
-            if (batch.isWasted(i)) {
+            if (step.isWasted(i)) {
                 continue;
             }
-            sequences++;
+            lines++;
             ScheduledSequence line = plan.get(i);
             int ofPrompt = Math.max(0, Math.min(line.start + line.count, line.promptLength) - line.start);
             promptTokens += ofPrompt;
-            Sequence sequence = batch.get(i);
+            Sequence sequence = step.get(i);
             // Computed from blocks that were not loaded, or that another one was to compute and did not.
-            boolean inVain = sequence.isFinished() || batch.count(i) == 0;
+            boolean inVain = sequence.isFinished() || step.isInVain(i);
             String failure = inVain ? null : failure(line, result, i);
             if (failure != null) {
-                ending.failAlone(batch, i, failure);
+                rollback.failAlone(step, i, failure);
             }
             if (inVain || failure != null) {
                 wasted(sequence, ofPrompt);
                 continue;
             }
-            sequence.ledger()
+            sequence.promptWork()
                     .computed(line.start, line.start + line.count, line.promptLength, listener, sequence.timeline());
             if (line.samples()) {
-                if (batch.isAhead(i)) {
+                if (step.isAhead(i)) {
                     cache.registerComputed(sequence.table(), sequence.computedTokens());
                 }
-                outputTokens++;
-                accept(sequence, result.token(i), result, i, nowNanos);
+                outputTokens += acceptAll(sequence, result, i, nowNanos);
             }
         }
-        if (sequences > 0) {
-            listener.onStep(sequences, promptTokens, outputTokens, nowNanos - step.startNanos);
+        if (lines > 0) {
+            listener.onStep(lines, promptTokens, outputTokens, nowNanos - step.startNanos);
         }
     }
 
     private @Nullable String failure(ScheduledSequence line, StepResult result, int index) {
         String failure = result.failure(index);
-        boolean valid = result.token(index) >= 0 && result.token(index) < vocabularySize;
-        return failure == null && line.samples() && !valid ? "the model yielded no valid token" : failure;
+        boolean valid = !line.samples() || result.count(index) > 0;
+        for (int i = 0; i < result.count(index); i++) {
+            int token = result.token(index, i);
+            valid &= token >= 0 && token < vocabularySize;
+        }
+        return failure == null && !valid ? "the model yielded no valid token" : failure;
     }
 
     private void wasted(Sequence sequence, int tokens) {
@@ -92,17 +95,26 @@ final class StepApplication {
         }
     }
 
-    private void accept(Sequence sequence, int token, StepResult result, int index, long nowNanos) {
+    /** Takes the tokens of a line, up to the one that ends the sequence; returns how many those are. */
+    private int acceptAll(Sequence sequence, StepResult result, int line, long nowNanos) {
+        int taken = 0;
+        while (taken < result.count(line) && sequence.isRunning()) {
+            accept(sequence, result.token(line, taken), result.logprobs(line, taken), nowNanos);
+            taken++;
+        }
+        return taken;
+    }
+
+    private void accept(Sequence sequence, int token, @Nullable TokenLogprobs logprobs, long nowNanos) {
         RequestTimeline timeline = sequence.timeline();
-        long previous = timeline.firstTokenDue ? RequestTimeline.NEVER : timeline.lastTokenNanos;
+        long previous = timeline.lastTokenNanos;
         if (timeline.firstTokenNanos == RequestTimeline.NEVER) {
             timeline.firstTokenNanos = nowNanos;
         }
-        timeline.firstTokenDue = false;
         timeline.lastTokenNanos = nowNanos;
         timeline.outputTokens++;
         sequence.append(token, hasher);
-        sequence.ledger().settle(PromptWork.ANSWERED, listener, timeline);
+        sequence.promptWork().settle(PromptWork.ANSWERED, listener, timeline);
         PrefillRecord record = sequence.takePrefill();
         boolean taken = true;
         if (record != null) {
@@ -110,9 +122,9 @@ final class StepApplication {
             taken = sequence.emit(new TokenEvent.Prefilled(record));
         }
         listener.onToken(timeline, previous);
-        taken &= sequence.emit(new TokenEvent.Token(token, result.logprobs(index)));
+        taken &= sequence.emit(new TokenEvent.Token(token, logprobs));
         if (!taken) {
-            ending.fail(sequence, FailureKind.SLOW_READER, "the stream was not read for too long");
+            sequences.fail(sequence, FailureKind.SLOW_READER, "the stream was not read for too long");
         } else {
             testStop(sequence, token);
         }
@@ -124,24 +136,16 @@ final class StepApplication {
         int outputs = sequence.outputCount();
         if (outputs >= sampling.minTokens()) {
             if (contains(sampling.endTokenIds(), token)) {
-                stop(sequence, FinishReason.STOP, -1);
+                sequences.finish(sequence, FinishReason.STOP, -1);
                 return;
             }
             if (contains(sampling.stopTokenIds(), token)) {
-                stop(sequence, FinishReason.STOP, token);
+                sequences.finish(sequence, FinishReason.STOP, token);
                 return;
             }
         }
         if (sequence.tokenCount() >= contextLength || outputs >= sampling.maxTokens()) {
-            stop(sequence, FinishReason.LENGTH, -1);
-        }
-    }
-
-    private void stop(Sequence sequence, FinishReason reason, int stopTokenId) {
-        if (sequence.request().resumable()) {
-            sessions.stopped(sequence, reason, stopTokenId);
-        } else {
-            ending.finish(sequence, reason, stopTokenId);
+            sequences.finish(sequence, FinishReason.LENGTH, -1);
         }
     }
 

@@ -1,0 +1,6 @@
+package dev.sluice.architecture.wrong.scheduler;
+
+/** What others should leave alone. */
+final class Sequence {
+    int computed;
+}
