@@ -122,7 +122,6 @@ final class Answer {
         }
         if (opened == choices.length) {
             parts.addAll(heldBack);
-            heldBack.clear();
         }
     }
 
