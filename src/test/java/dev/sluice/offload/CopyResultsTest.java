@@ -231,7 +231,9 @@ class CopyResultsTest {
         told.clear();
         LoadReport report = end(job, 1);
         assertThat(report.received()).containsExactly(job);
-        assertThat(report.invalidBlocks()).as("the blocks are nobody's any more").isEmpty();
+        assertThat(report.invalidBlocks())
+                .as("the blocks are nobody's any more")
+                .isEmpty();
         assertThat(told).as("the breaker has heard of it").containsExactly("HOST load failed");
         assertThat(cache.pinned()).isZero();
     }
@@ -249,7 +251,8 @@ class CopyResultsTest {
 
     private void read(int chunk, int generation) {
         assertThat(cache.prepareFetch(key(chunk), List.of(), 1)).isTrue();
-        assertThat(storage.read(key(chunk), new BlockHash[2], new int[2], generation)).isTrue();
+        assertThat(storage.read(key(chunk), new BlockHash[2], new int[2], generation))
+                .isTrue();
     }
 
     private boolean endRead(int chunk, boolean succeeded) {
