@@ -64,8 +64,7 @@ class PromptLedgerTest {
         computed(8, 40);
         answered();
         assertThat(told)
-                .containsExactly(
-                        "RECOMPUTED_AFTER_FAILED_LOAD 16", "RECOMPUTED_AFTER_PREEMPTION 8", "ANSWERED 8");
+                .containsExactly("RECOMPUTED_AFTER_FAILED_LOAD 16", "RECOMPUTED_AFTER_PREEMPTION 8", "ANSWERED 8");
     }
 
     @Test

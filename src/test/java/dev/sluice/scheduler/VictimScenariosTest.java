@@ -21,8 +21,8 @@ class VictimScenariosTest {
 
     @Test
     void whoStandsBehindTheVictimInTheStepKeepsItsOwnLine() {
-        Bench bench =
-                new Bench(4, 11, s -> s.policy(Policy.PRIORITY).gate(false).budget(64).threshold(8));
+        Bench bench = new Bench(
+                4, 11, s -> s.policy(Policy.PRIORITY).gate(false).budget(64).threshold(8));
         add(bench, "c", 5, 8, 0, 1);
         add(bench, "low", 5, 8, 9, 2);
         assertThat(bench.step()).isEqualTo("c 5 new, low 5 new");
