@@ -321,8 +321,7 @@ class RemoteLoadScenariosTest {
     void nothingIsReservedForOneWhosePromptIsDoneWithTheStepBeingPlanned() {
         ScriptedConnector connector =
                 new ScriptedConnector().answer(1, 0).answer(2, 8).asynchronous();
-        Bench bench =
-                new Bench(4, 6, s -> s.budget(16).threshold(8), connector);
+        Bench bench = new Bench(4, 6, s -> s.budget(16).threshold(8), connector);
         bench.add("a", bench.distinctPrompt(4), 13);
         for (int i = 0; i < 12; i++) {
             bench.step();
