@@ -318,6 +318,21 @@ class RemoteLoadScenariosTest {
     }
 
     @Test
+    void nothingIsReservedForOneWhosePromptIsDoneWithTheStepBeingPlanned() {
+        ScriptedConnector connector =
+                new ScriptedConnector().answer(1, 0).answer(2, 8).asynchronous();
+        Bench bench = new Bench(4, 6, s -> s.budget(16).threshold(8), connector);
+        bench.add("a", bench.distinctPrompt(4), 13);
+        for (int i = 0; i < 12; i++) {
+            bench.step();
+        }
+        assertThat(bench.loop.resetPrefixCache(true, false)).isTrue();
+        bench.add("b", bench.distinctPrompt(9), 1);
+        assertThat(bench.step()).as("of 16 tokens, of which 4 are prompt").isEqualTo("a 8 resumed");
+        assertThat(connector.calls).as("in the last blocks there are").contains("allocated 2 8");
+    }
+
+    @Test
     void aPromptOfOneTokenIsComputedAndNotLoaded() {
         ScriptedConnector connector = new ScriptedConnector().answerAll(1).asynchronous();
         Bench bench = new Bench(1, 10, s -> s, connector);

@@ -8,7 +8,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Which prompt tokens are computed for the first time, and which again and why, for a prompt of 40. */
-class PromptLedgerTest {
+class PromptWorkCounterTest {
 
     private final List<String> told = new ArrayList<>();
     private final LifecycleListener listener = new LifecycleListener() {
@@ -18,19 +18,19 @@ class PromptLedgerTest {
         }
     };
     private final RequestTimeline timeline = Timelines.finished(new PrefillRecord(40, 0, 0), 1);
-    private final PromptLedger ledger = new PromptLedger();
+    private final PromptWorkCounter work = new PromptWorkCounter();
 
     private void computed(int start, int end) {
-        ledger.computed(start, end, 40, listener, timeline);
+        work.computed(start, end, 40, listener, timeline);
     }
 
     private void answered() {
-        ledger.settle(PromptWork.ANSWERED, listener, timeline);
+        work.settle(PromptWork.ANSWERED, listener, timeline);
     }
 
     @Test
     void whatWasNeverThereIsAnsweredOnce() {
-        ledger.admitted(16);
+        work.admitted(16);
         computed(16, 30);
         computed(30, 40);
         computed(40, 41);
@@ -41,8 +41,8 @@ class PromptLedgerTest {
 
     @Test
     void whatALoadWasToBringIsToldAsThat() {
-        ledger.admitted(32);
-        ledger.lost(16, 32);
+        work.admitted(32);
+        work.lost(16, 32);
         computed(16, 40);
         answered();
         assertThat(told).containsExactly("RECOMPUTED_AFTER_FAILED_LOAD 16", "ANSWERED 8");
@@ -50,17 +50,17 @@ class PromptLedgerTest {
 
     @Test
     void whatLayBesideTheLossIsLostByPreemption() {
-        ledger.admitted(32);
-        ledger.lost(16, 24);
+        work.admitted(32);
+        work.lost(16, 24);
         computed(8, 40);
         assertThat(told).containsExactly("RECOMPUTED_AFTER_FAILED_LOAD 8", "RECOMPUTED_AFTER_PREEMPTION 16");
     }
 
     @Test
     void twoLossesAreOneFromTheFirstToTheLast() {
-        ledger.admitted(32);
-        ledger.lost(16, 24);
-        ledger.lost(8, 12);
+        work.admitted(32);
+        work.lost(16, 24);
+        work.lost(8, 12);
         computed(8, 40);
         answered();
         assertThat(told)
@@ -69,8 +69,8 @@ class PromptLedgerTest {
 
     @Test
     void aLossThatWasMadeGoodIsOver() {
-        ledger.admitted(32);
-        ledger.lost(16, 32);
+        work.admitted(32);
+        work.lost(16, 32);
         computed(16, 40);
         told.clear();
         computed(16, 40);
