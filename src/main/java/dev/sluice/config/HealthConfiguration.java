@@ -1,9 +1,9 @@
 package dev.sluice.config;
 
 import dev.sluice.api.EngineStatus.Stage;
-import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.OffloadSnapshot;
+import dev.sluice.offload.host.HostMemoryConnector;
 import dev.sluice.scheduler.ContinuousBatchingScheduler;
 import dev.sluice.scheduler.SchedulerSnapshot;
 import java.util.Locale;

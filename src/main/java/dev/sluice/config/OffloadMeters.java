@@ -1,9 +1,9 @@
 package dev.sluice.config;
 
-import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.OffloadListener;
 import dev.sluice.offload.OffloadSnapshot;
 import dev.sluice.offload.Tier;
+import dev.sluice.offload.host.HostMemoryConnector;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;

@@ -2,8 +2,8 @@ package dev.sluice.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.KvConnector;
+import dev.sluice.offload.host.HostMemoryConnector;
 import dev.sluice.scheduler.ContinuousBatchingScheduler;
 import java.io.BufferedReader;
 import java.io.IOException;

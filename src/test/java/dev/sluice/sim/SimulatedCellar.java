@@ -4,12 +4,12 @@ import dev.sluice.executor.sim.FaultPlan;
 import dev.sluice.executor.sim.SimulatedExecutor;
 import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvLayout;
-import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.OffloadListener;
-import dev.sluice.offload.OffloadSettings;
-import dev.sluice.offload.OffloadSettings.Eviction;
 import dev.sluice.offload.StorageTier;
 import dev.sluice.offload.TierGuard;
+import dev.sluice.offload.host.HostMemoryConnector;
+import dev.sluice.offload.host.OffloadSettings;
+import dev.sluice.offload.host.OffloadSettings.Eviction;
 import dev.sluice.testkit.VirtualClock;
 import java.util.Random;
 

@@ -1,4 +1,4 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 /**
  * What the host tier keeps, and how.

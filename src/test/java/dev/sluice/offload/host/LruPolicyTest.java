@@ -1,7 +1,7 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
-import static dev.sluice.offload.Keys.key;
-import static dev.sluice.offload.Keys.keys;
+import static dev.sluice.offload.host.Keys.key;
+import static dev.sluice.offload.host.Keys.keys;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 

@@ -1,4 +1,4 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 import dev.sluice.executor.ExecutorSpec;
 import dev.sluice.executor.ModelExecutor;
@@ -15,6 +15,10 @@ import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvCache;
 import dev.sluice.kv.KvCacheListener;
 import dev.sluice.kv.KvLayout;
+import dev.sluice.offload.KvConnector;
+import dev.sluice.offload.OffloadListener;
+import dev.sluice.offload.Tier;
+import dev.sluice.offload.TierGuard;
 import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.SamplingParams;
 import dev.sluice.scheduler.LifecycleListener;

@@ -1,4 +1,4 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

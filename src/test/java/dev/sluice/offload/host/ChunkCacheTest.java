@@ -1,12 +1,12 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
-import static dev.sluice.offload.Keys.key;
-import static dev.sluice.offload.Keys.keys;
+import static dev.sluice.offload.host.Keys.key;
+import static dev.sluice.offload.host.Keys.keys;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.kv.BlockHash;
-import dev.sluice.offload.ChunkCache.State;
+import dev.sluice.offload.host.ChunkCache.State;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;

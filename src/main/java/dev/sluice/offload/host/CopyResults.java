@@ -1,8 +1,12 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.FinishedTransfer;
-import dev.sluice.offload.TransferJobs.Job;
+import dev.sluice.offload.LoadReport;
+import dev.sluice.offload.OffloadListener;
+import dev.sluice.offload.Tier;
+import dev.sluice.offload.TierGuard;
+import dev.sluice.offload.host.TransferJobs.Job;
 import dev.sluice.runtime.Clock;
 import java.util.Arrays;
 import java.util.List;

@@ -1,8 +1,8 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.offload.OffloadSettings.Eviction;
+import dev.sluice.offload.host.OffloadSettings.Eviction;
 import dev.sluice.request.FinishReason;
 import dev.sluice.testkit.FlakyConnector;
 import java.time.Duration;

@@ -1,8 +1,9 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.BlockTransfer;
 import dev.sluice.kv.TransferPlan;
+import dev.sluice.offload.KvConnector;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;

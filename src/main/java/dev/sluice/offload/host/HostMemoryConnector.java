@@ -1,12 +1,20 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.kv.TransferPlan;
-import dev.sluice.offload.ChunkCache.State;
-import dev.sluice.offload.TransferJobs.Job;
+import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.KvConnector;
+import dev.sluice.offload.LoadReport;
+import dev.sluice.offload.OffloadListener;
+import dev.sluice.offload.OffloadSnapshot;
+import dev.sluice.offload.StepView;
+import dev.sluice.offload.StorageTier;
+import dev.sluice.offload.TierGuard;
+import dev.sluice.offload.host.ChunkCache.State;
+import dev.sluice.offload.host.TransferJobs.Job;
 import dev.sluice.runtime.Clock;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -1,4 +1,4 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -8,6 +8,10 @@ import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.kv.TransferPlan;
+import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.OffloadListener;
+import dev.sluice.offload.StepView;
+import dev.sluice.offload.TierGuard;
 import dev.sluice.testkit.VirtualClock;
 import java.lang.foreign.Arena;
 import java.util.List;

@@ -1,4 +1,4 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.BlockHasher;
@@ -8,7 +8,14 @@ import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.kv.TransferPlan;
-import dev.sluice.offload.OffloadSettings.Eviction;
+import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.KvConnector;
+import dev.sluice.offload.LoadReport;
+import dev.sluice.offload.OffloadListener;
+import dev.sluice.offload.OffloadSnapshot;
+import dev.sluice.offload.StepView;
+import dev.sluice.offload.TierGuard;
+import dev.sluice.offload.host.OffloadSettings.Eviction;
 import dev.sluice.testkit.VirtualClock;
 import java.lang.foreign.Arena;
 import java.util.ArrayDeque;

@@ -1,6 +1,10 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 import dev.sluice.kv.BlockHash;
+import dev.sluice.offload.OffloadListener;
+import dev.sluice.offload.StorageTier;
+import dev.sluice.offload.Tier;
+import dev.sluice.offload.TierGuard;
 import dev.sluice.runtime.Clock;
 import java.util.HashMap;
 import java.util.Iterator;

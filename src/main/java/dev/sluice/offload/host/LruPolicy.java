@@ -1,4 +1,4 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 import dev.sluice.kv.BlockHash;
 import java.util.ArrayList;

@@ -1,6 +1,6 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
-import static dev.sluice.offload.Keys.key;
+import static dev.sluice.offload.host.Keys.key;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import org.junit.jupiter.api.Test;

@@ -1,8 +1,9 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.kv.BlockHash;
+import dev.sluice.offload.ConnectorRequest;
 import dev.sluice.request.PrefillRecord;
 import java.util.Arrays;
 import java.util.List;

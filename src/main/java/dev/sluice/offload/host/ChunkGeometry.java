@@ -1,6 +1,7 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 import dev.sluice.kv.BlockHash;
+import dev.sluice.offload.ConnectorRequest;
 
 /**
  * How blocks make chunks, and chunks make pages.

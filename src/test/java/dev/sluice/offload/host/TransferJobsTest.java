@@ -1,10 +1,11 @@
-package dev.sluice.offload;
+package dev.sluice.offload.host;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.BlockTransfer;
 import dev.sluice.kv.TransferPlan;
+import dev.sluice.offload.KvConnector;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
