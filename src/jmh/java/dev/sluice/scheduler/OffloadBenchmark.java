@@ -310,7 +310,6 @@ public final class OffloadBenchmark {
                     SamplingParams.greedy(output),
                     0,
                     null,
-                    true,
                     Integer.MAX_VALUE,
                     System.nanoTime(),
                     Long.MAX_VALUE,

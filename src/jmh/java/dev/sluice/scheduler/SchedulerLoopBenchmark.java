@@ -107,7 +107,6 @@ public class SchedulerLoopBenchmark {
                         SamplingParams.greedy(outputs),
                         0,
                         null,
-                        true,
                         Integer.MAX_VALUE,
                         0,
                         Long.MAX_VALUE,

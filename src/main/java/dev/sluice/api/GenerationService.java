@@ -147,7 +147,6 @@ final class GenerationService {
                 choice == 0 ? sampling : withSeed(sampling, sampling.seed() + choice),
                 call.priority(),
                 call.cacheSalt(),
-                true,
                 call.maxOffloadTokens(),
                 now,
                 GenerationRequest.deadline(now, limits.queueTimeout()),

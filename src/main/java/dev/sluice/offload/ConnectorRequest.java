@@ -22,9 +22,6 @@ public interface ConnectorRequest {
     /** Chain hash of the first {@code index + 1} blocks. */
     BlockHash blockHash(int index);
 
-    /** False if the request asked not to read from any cache. */
-    boolean readsCache();
-
     /** Leading tokens that may be stored beyond the device. */
     int maxOffloadTokens();
 }

@@ -5,10 +5,8 @@ import dev.sluice.kv.KvLayout;
 import dev.sluice.kv.TransferPlan;
 import dev.sluice.runtime.Clock;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
@@ -36,10 +34,8 @@ public final class GuardedConnector implements KvConnector {
     private final int failuresMax;
     private final PromisedLoads loads;
     private final Map<Long, Boolean> hidden = new HashMap<>(); // requests that it is not to see; whether it knows them
-    private final Set<Long> sending = new LinkedHashSet<>(); // requests whose blocks it still reads
     private boolean off;
     private boolean asynchronous;
-    private int promised;
     private long failures;
     private int failuresInARow;
     private long lastFailureNanos;
@@ -130,46 +126,31 @@ public final class GuardedConnector implements KvConnector {
     }
 
     @Override
-    public int match(ConnectorRequest request, int localTokens) {
-        promised = 0;
+    public ExternalMatch match(ConnectorRequest request, int localTokens) {
         if (isHidden(request)) {
-            return 0;
+            return ExternalMatch.NONE;
         }
         try {
             asynchronous = connector.loadsAsynchronously();
-            int promise = connector.match(request, localTokens);
-            if (promise == 0 || promise == ASK_AGAIN) {
-                return promise;
+            ExternalMatch match = connector.match(request, localTokens);
+            int promise = match.tokens();
+            if (match.askAgain() || promise == 0) {
+                return match.askAgain() ? ExternalMatch.ASK_AGAIN : ExternalMatch.NONE;
             }
             int left = request.tokenCount() - localTokens;
             boolean whole = promise % layout.blockSize() == 0 || (asynchronous && promise == left);
             if (promise < 0 || promise > left - (asynchronous ? 0 : 1) || !whole) {
                 failed("match, whose answer " + promise + " of " + left + " tokens cannot be", null);
-                return 0;
+                return ExternalMatch.NONE;
             }
-            promised = promise;
-            return promise;
+            if (match.storageTokens() < 0 || match.storageTokens() > promise) {
+                failed("match, whose " + match.storageTokens() + " storage tokens of " + promise + " cannot be", null);
+                return new ExternalMatch(promise, 0);
+            }
+            return match;
         } catch (Exception | LinkageError | AssertionError e) {
             failed("match", e);
-            return 0;
-        }
-    }
-
-    @Override
-    public int storageTokens(ConnectorRequest request) {
-        if (isHidden(request)) {
-            return 0;
-        }
-        try {
-            int tokens = connector.storageTokens(request);
-            if (tokens < 0 || tokens > promised) {
-                failed("storageTokens, whose answer " + tokens + " of " + promised + " cannot be", null);
-                return 0;
-            }
-            return tokens;
-        } catch (Exception | LinkageError | AssertionError e) {
-            failed("storageTokens", e);
-            return 0;
+            return ExternalMatch.NONE;
         }
     }
 
@@ -236,20 +217,18 @@ public final class GuardedConnector implements KvConnector {
 
     /** What the guard alone has to tell, such as loads of a plan that was lost; before the step that counts on them. */
     public LoadReport takeLost() {
-        return loads.takeReport(NOBODY, NOBODY);
+        return loads.takeReport(NOBODY);
     }
 
     @Override
     public LoadReport onTransfers(List<FinishedTransfer> finished) {
         long[] abandoned = NOBODY;
-        long[] sent = NOBODY;
         if (!off && loads.hasRefused()) {
             // Of these the scheduler knows what was not loaded: its blocks may be somebody else's by now.
             LoadReport report = tell(loads.takeRefused());
             if (report != null) {
                 loads.addReceived(report.received());
                 abandoned = report.abandoned();
-                sent = report.sent();
             }
         }
         LoadReport report = off ? null : tell(finished);
@@ -262,18 +241,8 @@ public final class GuardedConnector implements KvConnector {
             loads.addReceived(report.received());
             abandoned = LongStream.concat(LongStream.of(abandoned), LongStream.of(report.abandoned()))
                     .toArray();
-            sent = LongStream.concat(LongStream.of(sent), LongStream.of(report.sent()))
-                    .toArray();
         }
-        for (long sequence : sent) {
-            sending.remove(sequence);
-        }
-        if (off && !sending.isEmpty()) {
-            sent = LongStream.concat(LongStream.of(sent), sending.stream().mapToLong(Long::longValue))
-                    .toArray();
-            sending.clear();
-        }
-        return loads.takeReport(abandoned, sent);
+        return loads.takeReport(abandoned);
     }
 
     /** Null if the connector failed to act on it. */
@@ -288,33 +257,28 @@ public final class GuardedConnector implements KvConnector {
     }
 
     @Override
-    public boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
+    public void onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
         Boolean known = hidden.remove(request.sequence());
         if (off || (known != null && !known)) {
-            return false;
+            return;
         }
         try {
-            boolean keeps = connector.onFinished(request, blocks, blockCount);
-            if (keeps) {
-                sending.add(request.sequence());
-            }
-            return keeps;
+            connector.onFinished(request, blocks, blockCount);
         } catch (Exception | LinkageError | AssertionError e) {
             failed("onFinished", e);
-            return false;
         }
     }
 
     @Override
     public boolean hasPendingWork() {
         if (off) {
-            return loads.isPending() || !sending.isEmpty();
+            return loads.isPending();
         }
         try {
             return loads.isPending() || loads.hasRefused() || connector.hasPendingWork();
         } catch (Exception | LinkageError | AssertionError e) {
             failed("hasPendingWork", e);
-            return loads.isPending() || !sending.isEmpty();
+            return loads.isPending();
         }
     }
 

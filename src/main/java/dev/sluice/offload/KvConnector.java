@@ -10,9 +10,6 @@ import java.util.List;
  */
 public interface KvConnector extends AutoCloseable {
 
-    /** Answer of {@link #match}: no answer yet, ask again next step. */
-    int ASK_AGAIN = -1;
-
     /** Answer of {@link #onAllocated}: no asynchronous load has begun. */
     long NO_JOB = 0;
 
@@ -39,18 +36,10 @@ public interface KvConnector extends AutoCloseable {
     void onNewRequest(ConnectorRequest request);
 
     /**
-     * How many tokens beyond {@code localTokens} can be loaded. May be called many times for one request and must have
-     * no lasting effect on it.
-     *
-     * @return {@link #ASK_AGAIN}, or the number of tokens: a multiple of the block; or, of an asynchronous load, all there
-     *     are, with a last block that is not full
+     * How many tokens beyond {@code localTokens} can be loaded. May be called many times for one request. It promises
+     * nothing that the request could lose by never being admitted; a tier may begin to fetch what the answer waits for.
      */
-    int match(ConnectorRequest request, int localTokens);
-
-    /** Of the tokens that the latest {@link #match} promised, those that came from a tier behind host memory. */
-    default int storageTokens(ConnectorRequest request) {
-        return 0;
-    }
+    ExternalMatch match(ConnectorRequest request, int localTokens);
 
     /**
      * A request was admitted: to the batch, or to waiting for its asynchronous load, in which case a second call follows
@@ -76,11 +65,10 @@ public interface KvConnector extends AutoCloseable {
     LoadReport onTransfers(List<FinishedTransfer> finished);
 
     /**
-     * A request has ended, once for each {@link #onNewRequest}, scheduled or not.
-     *
-     * @return true if its blocks must stay until {@link LoadReport#sent} names it
+     * A request has ended, once for each {@link #onNewRequest}, scheduled or not. Its blocks are free after this call; what
+     * is still copied from them is protected by {@link #planTransfers}, whose plans wait for it before they are written.
      */
-    boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount);
+    void onFinished(ConnectorRequest request, int[] blocks, int blockCount);
 
     /** True while work is pending that needs the loop to keep turning. */
     boolean hasPendingWork();

@@ -16,8 +16,8 @@ public final class NoKvConnector implements KvConnector {
     public void onNewRequest(ConnectorRequest request) {}
 
     @Override
-    public int match(ConnectorRequest request, int localTokens) {
-        return 0;
+    public ExternalMatch match(ConnectorRequest request, int localTokens) {
+        return ExternalMatch.NONE;
     }
 
     @Override
@@ -36,9 +36,7 @@ public final class NoKvConnector implements KvConnector {
     }
 
     @Override
-    public boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
-        return false;
-    }
+    public void onFinished(ConnectorRequest request, int[] blocks, int blockCount) {}
 
     @Override
     public boolean hasPendingWork() {

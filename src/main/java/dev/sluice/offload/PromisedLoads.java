@@ -316,11 +316,11 @@ final class PromisedLoads {
     }
 
     /** All that is to be told, with what is given; nothing is left to be told. */
-    LoadReport takeReport(long[] abandoned, long[] sent) {
-        if (invalid.length + received.length + abandoned.length + sent.length == 0) {
+    LoadReport takeReport(long[] abandoned) {
+        if (invalid.length + received.length + abandoned.length == 0) {
             return LoadReport.NONE;
         }
-        LoadReport report = new LoadReport(invalid, received, abandoned, sent);
+        LoadReport report = new LoadReport(invalid, received, abandoned);
         invalid = new int[0];
         received = new long[0];
         return report;

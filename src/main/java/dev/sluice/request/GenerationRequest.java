@@ -10,7 +10,6 @@ import org.jspecify.annotations.Nullable;
  * @param promptTokenIds at least one id, each in the vocabulary; never written after construction
  * @param priority smaller is sooner; only the priority policy reads it
  * @param cacheSalt separates prefix caches between tenants; null shares
- * @param readPrefixCache false makes every prompt token be computed (its blocks are stored all the same)
  * @param maxOffloadTokens leading tokens that may be stored beyond the device; {@link Integer#MAX_VALUE} for no limit
  * @param arrivalNanos monotonic time at which the front door saw the call
  * @param queueDeadlineNanos monotonic time by which the first token must have been scheduled; {@link #NO_DEADLINE}
@@ -25,7 +24,6 @@ public record GenerationRequest(
         SamplingParams sampling,
         int priority,
         @Nullable String cacheSalt,
-        boolean readPrefixCache,
         int maxOffloadTokens,
         long arrivalNanos,
         long queueDeadlineNanos,

@@ -3,6 +3,7 @@ package dev.sluice.scheduler;
 import dev.sluice.executor.ScheduledSequence.Kind;
 import dev.sluice.kv.Headroom;
 import dev.sluice.kv.KvCache;
+import dev.sluice.offload.ExternalMatch;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.scheduler.SchedulerSettings.Policy;
 import java.util.List;
@@ -93,9 +94,10 @@ final class BatchPlanner {
                 waiting.skip(sequence);
                 continue;
             }
-            int local = sequence.computed == 0 ? lookup(sequence) : 0;
-            int external = sequence.computed == 0 ? ask(sequence, local) : 0;
-            if (external == KvConnector.ASK_AGAIN) {
+            int local = sequence.computed == 0 ? cache.lookup(sequence.table(), sequence.tokenCount()) : 0;
+            ExternalMatch match = sequence.computed == 0 ? ask(sequence, local) : ExternalMatch.NONE;
+            int external = match.tokens();
+            if (match.askAgain()) {
                 waiting.skip(sequence);
                 continue;
             }
@@ -147,24 +149,16 @@ final class BatchPlanner {
         }
     }
 
-    private int lookup(Sequence sequence) {
-        if (sequence.readsCache()) {
-            return cache.lookup(sequence.table(), sequence.tokenCount());
-        }
-        cache.skipLookup();
-        return 0;
-    }
-
     /** Asks the connector, and notes where the prompt's tokens would come from if the sequence were admitted now. */
-    private int ask(Sequence sequence, int local) {
+    private ExternalMatch ask(Sequence sequence, int local) {
         // A single token has to be computed in any case, for its logits.
         boolean asks =
                 !sequence.loadRefused && sequence.failedLoads < RemoteLoads.FAILURES_MAX && sequence.tokenCount() > 1;
-        int promise = asks ? connector.match(sequence, local) : 0;
-        if (promise != KvConnector.ASK_AGAIN) {
-            sequence.planPrefill(local, promise, promise == 0 ? 0 : connector.storageTokens(sequence));
+        ExternalMatch match = asks ? connector.match(sequence, local) : ExternalMatch.NONE;
+        if (!match.askAgain()) {
+            sequence.planPrefill(local, match.tokens(), match.storageTokens());
         }
-        return promise;
+        return match;
     }
 
     /** Into the batch: with blocks for its first tokens, after what the caches hold or what a load has brought. */
@@ -250,7 +244,7 @@ final class BatchPlanner {
         if (!sequence.takeLookups()) {
             return; // a load has failed, and the same tokens are looked for again
         }
-        if (settings.prefixCaching() && sequence.readsCache()) {
+        if (settings.prefixCaching()) {
             listener.onLocalLookup(sequence.tokenCount(), local, resumed);
         }
         if (connector.isPresent() && sequence.tokenCount() > local) {

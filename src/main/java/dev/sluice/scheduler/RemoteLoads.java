@@ -11,7 +11,6 @@ import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.LoadReport;
 import dev.sluice.scheduler.SchedulerSettings.LoadFailurePolicy;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -41,7 +40,6 @@ final class RemoteLoads {
     private final LifecycleListener listener;
     private final List<Sequence> loading = new ArrayList<>();
     private final Map<Long, int[]> keptForJob = new LinkedHashMap<>();
-    private final Map<Long, int[]> keptForSending = new LinkedHashMap<>();
     private final List<Sequence> failed = new ArrayList<>();
     private boolean pollFails;
 
@@ -136,9 +134,6 @@ final class RemoteLoads {
         }
         for (long job : report.abandoned()) {
             abandon(job);
-        }
-        for (long sequence : report.sent()) {
-            free(keptForSending.remove(sequence));
         }
         return 1;
     }
@@ -310,19 +305,17 @@ final class RemoteLoads {
     }
 
     /** Takes the blocks of a sequence that ends: back to the pool, or aside if something may still touch them. */
-    void release(Sequence sequence, boolean delayed) {
+    void release(Sequence sequence) {
         loading.remove(sequence);
         failed.remove(sequence);
         if (sequence.loadJob != KvConnector.NO_JOB) {
             keepForJob(sequence);
-        } else if (delayed) {
-            keptForSending.put(sequence.sequence(), sequence.table().surrender());
         } else {
             cache.release(sequence.table());
         }
     }
 
-    /** Gives kept blocks back; of a job or sequence that nobody knows there are none, and nothing happens. */
+    /** Gives kept blocks back; of a job that nobody knows there are none, and nothing happens. */
     private void free(int @Nullable [] blocks) {
         if (blocks == null) {
             return;
@@ -335,11 +328,7 @@ final class RemoteLoads {
 
     /** True while copies are under way, or blocks are kept for some. */
     boolean isPending() {
-        return !loading.isEmpty()
-                || !failed.isEmpty()
-                || !keptForJob.isEmpty()
-                || !keptForSending.isEmpty()
-                || connector.hasPendingWork();
+        return !loading.isEmpty() || !failed.isEmpty() || !keptForJob.isEmpty() || connector.hasPendingWork();
     }
 
     /** Forgets what the device holds; false, with nothing changed, if a live sequence holds some of it. */
@@ -351,11 +340,9 @@ final class RemoteLoads {
 
     /** Counts the blocks that no live sequence holds, but a copy may still touch. */
     void countKept(int[] held) {
-        for (Map<Long, int[]> kept : List.of(keptForJob, keptForSending)) {
-            for (Iterator<int[]> i = kept.values().iterator(); i.hasNext(); ) {
-                for (int block : i.next()) {
-                    held[block]++;
-                }
+        for (int[] blocks : keptForJob.values()) {
+            for (int block : blocks) {
+                held[block]++;
             }
         }
     }

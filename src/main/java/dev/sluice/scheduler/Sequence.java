@@ -280,11 +280,6 @@ final class Sequence implements ConnectorRequest {
     }
 
     @Override
-    public boolean readsCache() {
-        return request.readPrefixCache();
-    }
-
-    @Override
     public int maxOffloadTokens() {
         return request.maxOffloadTokens();
     }

@@ -127,8 +127,8 @@ final class SequenceEnding {
 
     private void releaseBlocks(Sequence sequence) {
         BlockTable table = sequence.table();
-        boolean delayed = connector.onFinished(sequence, table.blocks(), table.size());
-        loads.release(sequence, delayed);
+        connector.onFinished(sequence, table.blocks(), table.size());
+        loads.release(sequence);
     }
 
     /** Reports to the executor, in the next work order, who has ended since the last one. */

@@ -28,7 +28,7 @@ class ConnectorAnswersTest {
         private long job;
         private @Nullable TransferPlan plan = TransferPlan.NONE;
         private @Nullable LoadReport report = LoadReport.NONE;
-        private boolean keeps;
+        private boolean asksAgain;
         private final List<Long> heardOf = new ArrayList<>();
 
         @Override
@@ -40,13 +40,8 @@ class ConnectorAnswersTest {
         public void onNewRequest(ConnectorRequest request) {}
 
         @Override
-        public int match(ConnectorRequest request, int localTokens) {
-            return match;
-        }
-
-        @Override
-        public int storageTokens(ConnectorRequest request) {
-            return storage;
+        public ExternalMatch match(ConnectorRequest request, int localTokens) {
+            return new ExternalMatch(match, storage, asksAgain);
         }
 
         @Override
@@ -70,9 +65,7 @@ class ConnectorAnswersTest {
         }
 
         @Override
-        public boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
-            return keeps;
-        }
+        public void onFinished(ConnectorRequest request, int[] blocks, int blockCount) {}
 
         @Override
         public boolean hasPendingWork() {
@@ -103,11 +96,6 @@ class ConnectorAnswersTest {
         @Override
         public BlockHash blockHash(int index) {
             return key(index);
-        }
-
-        @Override
-        public boolean readsCache() {
-            return true;
         }
 
         @Override
@@ -170,7 +158,7 @@ class ConnectorAnswersTest {
         "true, 0, 40, 40", // all there is, with a last block that is not full
         "true, 16, 24, 24",
         "true, 0, 0, 0",
-        "true, 0, -1, -1", // asks to be asked again
+        "true, 0, -1, 0",
         "false, 0, 32, 32",
         "true, 0, 20, 0",
         "true, 0, 39, 0",
@@ -188,7 +176,7 @@ class ConnectorAnswersTest {
     void aPromiseIsWholeBlocksOfWhatThereIs(boolean asynchronous, int local, int promise, int believed) {
         told.asynchronous = asynchronous;
         told.match = promise;
-        assertThat(guard.match(new Request(1, 0), local)).isEqualTo(believed);
+        assertThat(guard.match(new Request(1, 0), local).tokens()).isEqualTo(believed);
         assertThat(guard.failures()).isEqualTo(promise == believed ? 0 : 1);
     }
 
@@ -197,8 +185,15 @@ class ConnectorAnswersTest {
     void noMoreComesFromStorageThanWasPromised(int storage, int believed) {
         told.match = 32;
         told.storage = storage;
-        guard.match(new Request(1, 0), 0);
-        assertThat(guard.storageTokens(new Request(1, 0))).isEqualTo(believed);
+        assertThat(guard.match(new Request(1, 0), 0)).isEqualTo(new ExternalMatch(32, believed));
+    }
+
+    @Test
+    void whoSaysAskAgainPromisesNothing() {
+        told.match = 32;
+        told.asksAgain = true;
+        assertThat(guard.match(new Request(1, 0), 0)).isEqualTo(ExternalMatch.ASK_AGAIN);
+        assertThat(guard.failures()).isZero();
     }
 
     private long allocate(long sequence, long job) {
@@ -228,7 +223,7 @@ class ConnectorAnswersTest {
         allocate(1, 9);
         told.plan = loading(copy(9, false, new int[] {5, 6}, 0, 1));
         assertThat(guard.planTransfers(new NoStep())).isEqualTo(told.plan);
-        told.report = new LoadReport(new int[0], new long[] {9}, new long[0], new long[0]);
+        told.report = new LoadReport(new int[0], new long[] {9}, new long[0]);
         LoadReport report = guard.onTransfers(List.of(new FinishedTransfer(9, new int[0], 1)));
         assertThat(report.received()).containsExactly(9);
         assertThat(report.invalidBlocks()).isEmpty();
@@ -247,7 +242,7 @@ class ConnectorAnswersTest {
         assertThat(lost.invalidBlocks()).containsExactly(5, 6);
         assertThat(lost.received()).containsExactly(9);
         assertThat(guard.hasPendingWork()).as("the connector is to hear of it").isTrue();
-        told.report = new LoadReport(new int[] {5, 6}, new long[0], new long[0], new long[0]);
+        told.report = new LoadReport(new int[] {5, 6}, new long[0], new long[0]);
         assertThat(guard.onTransfers(List.of()).invalidBlocks())
                 .as("they may be somebody else's by now")
                 .isEmpty();
@@ -276,7 +271,7 @@ class ConnectorAnswersTest {
         allocate(1, 9);
         told.plan = loading(copy(9, false, new int[] {5, 6}, 0, 1));
         guard.planTransfers(new NoStep());
-        told.report = new LoadReport(new int[0], new long[] {9}, new long[0], new long[0]);
+        told.report = new LoadReport(new int[0], new long[] {9}, new long[0]);
         assertThat(guard.onTransfers(List.of(new FinishedTransfer(9, new int[] {1}, 1)))
                         .invalidBlocks())
                 .containsExactly(6);
@@ -287,7 +282,7 @@ class ConnectorAnswersTest {
         allocate(1, 9);
         told.plan = loading(copy(9, false, new int[] {5, 6}, 0, 1));
         guard.planTransfers(new NoStep());
-        told.report = new LoadReport(new int[0], new long[] {9}, new long[0], new long[0]);
+        told.report = new LoadReport(new int[0], new long[] {9}, new long[0]);
         assertThat(guard.onTransfers(List.of()).received()).isEmpty();
         assertThat(guard.hasPendingWork()).isTrue();
         assertThat(guard.onTransfers(List.of(new FinishedTransfer(9, new int[0], 1)))
@@ -308,7 +303,7 @@ class ConnectorAnswersTest {
 
     @Test
     void blocksThatDoNotExistAreNobodysLoss() {
-        told.report = new LoadReport(new int[] {-1, 0, 3, 20, 1000}, new long[0], new long[0], new long[0]);
+        told.report = new LoadReport(new int[] {-1, 0, 3, 20, 1000}, new long[0], new long[0]);
         assertThat(guard.onTransfers(List.of()).invalidBlocks()).containsExactly(3);
     }
 
@@ -329,19 +324,5 @@ class ConnectorAnswersTest {
         assertThat(told.heardOf).containsExactly(5L, 4L);
         told.plan = new TransferPlan(new long[0], List.of(copy(6, false, new int[] {11, 12}, 5, 6)), List.of());
         assertThat(guard.planTransfers(new NoStep()).stores()).hasSize(1);
-    }
-
-    @Test
-    void whatADeadConnectorStillReadsIsGivenBack() {
-        GuardedConnector strict = new GuardedConnector(told, new KvLayout(20, 16), 1, new VirtualClock());
-        told.keeps = true;
-        assertThat(strict.onFinished(new Request(3, 32), BLOCKS, 3)).isTrue();
-        told.match = 20;
-        strict.match(new Request(4, 0), 0);
-        assertThat(strict.isOff()).isTrue();
-        assertThat(strict.hasPendingWork()).isTrue();
-        assertThat(strict.onTransfers(List.of()).sent()).containsExactly(3);
-        assertThat(strict.hasPendingWork()).isFalse();
-        assertThat(strict.isPresent()).isFalse();
     }
 }

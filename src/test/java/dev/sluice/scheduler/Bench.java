@@ -152,7 +152,6 @@ final class Bench {
                 sampling,
                 priority,
                 salt,
-                true,
                 Integer.MAX_VALUE,
                 arrival,
                 Long.MAX_VALUE,

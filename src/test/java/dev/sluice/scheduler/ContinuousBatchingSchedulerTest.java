@@ -171,7 +171,6 @@ class ContinuousBatchingSchedulerTest {
                 SamplingParams.greedy(outputs),
                 0,
                 null,
-                true,
                 Integer.MAX_VALUE,
                 0,
                 Long.MAX_VALUE,

@@ -39,7 +39,6 @@ class DeadlineScenariosTest {
                         SamplingParams.greedy(200),
                         0,
                         null,
-                        true,
                         Integer.MAX_VALUE,
                         bench.clock.monotonicNanos(),
                         queueDeadline,

@@ -153,7 +153,6 @@ class FaultScenariosTest {
                 request.sampling(),
                 0,
                 null,
-                true,
                 Integer.MAX_VALUE,
                 0,
                 Long.MAX_VALUE,

@@ -3,6 +3,7 @@ package dev.sluice.scheduler;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.TransferPlan;
 import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.ExternalMatch;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.LoadReport;
 import dev.sluice.offload.StepView;
@@ -42,14 +43,15 @@ final class NaiveStatistics implements KvConnector, LifecycleListener {
     }
 
     @Override
-    public int match(ConnectorRequest request, int localTokens) {
-        int external = connector.match(request, localTokens);
+    public ExternalMatch match(ConnectorRequest request, int localTokens) {
+        ExternalMatch match = connector.match(request, localTokens);
+        int external = match.tokens();
         Counts counts = requests.computeIfAbsent(names.get(request.sequence()), name -> new Counts());
         counts.external = external;
         if (counts.cached < 0) {
             counts.cached = localTokens + external;
         }
-        return external;
+        return match;
     }
 
     @Override
@@ -78,8 +80,8 @@ final class NaiveStatistics implements KvConnector, LifecycleListener {
     }
 
     @Override
-    public boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
-        return connector.onFinished(request, blocks, blockCount);
+    public void onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
+        connector.onFinished(request, blocks, blockCount);
     }
 
     @Override

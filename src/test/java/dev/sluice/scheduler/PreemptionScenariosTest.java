@@ -2,7 +2,6 @@ package dev.sluice.scheduler;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.offload.KvConnector;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.scheduler.SchedulerSettings.Policy;
 import org.junit.jupiter.api.Test;
@@ -30,7 +29,7 @@ class PreemptionScenariosTest {
 
     @Test
     void aConnectorThatDoesNotKnowYetLetsOthersPassAndIsAskedAgain() { // S52
-        int later = KvConnector.ASK_AGAIN;
+        int later = ScriptedConnector.ASK_AGAIN;
         ScriptedConnector connector =
                 new ScriptedConnector().answer(1, later, later, later, 0).answer(2, 0);
         Bench bench = new Bench(16, 64, s -> s, connector);

@@ -138,6 +138,6 @@ class ResetScenariosTest {
         SamplingParams sampling = SamplingParams.greedy(maxTokens);
         long now = bench.clock.monotonicNanos();
         return new GenerationRequest(
-                "s", tokens, sampling, 0, null, true, Integer.MAX_VALUE, now, Long.MAX_VALUE, Long.MAX_VALUE, true);
+                "s", tokens, sampling, 0, null, Integer.MAX_VALUE, now, Long.MAX_VALUE, Long.MAX_VALUE, true);
     }
 }

@@ -133,7 +133,6 @@ class SameAnswerTest {
                 sampling,
                 0,
                 null,
-                true,
                 Integer.MAX_VALUE,
                 number,
                 Long.MAX_VALUE,

@@ -3,6 +3,7 @@ package dev.sluice.scheduler;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.TransferPlan;
 import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.ExternalMatch;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.LoadReport;
 import dev.sluice.offload.StepView;
@@ -20,6 +21,9 @@ import java.util.Map;
  */
 final class ScriptedConnector implements KvConnector {
 
+    /** An answer: ask again in the next step. */
+    static final int ASK_AGAIN = -1;
+
     final List<String> calls = new ArrayList<>();
 
     /** Of each sequence of each step, what was computed and what is to be: {@code "1: 5 and 2"}. */
@@ -31,7 +35,6 @@ final class ScriptedConnector implements KvConnector {
     private final Map<Long, int[]> tables = new HashMap<>();
     private final Deque<LoadReport> reports = new ArrayDeque<>();
     private boolean async;
-    private boolean delaysRelease;
     private int defaultAnswer;
     private long job;
 
@@ -50,32 +53,22 @@ final class ScriptedConnector implements KvConnector {
         return this;
     }
 
-    ScriptedConnector delayingRelease() {
-        delaysRelease = true;
-        return this;
-    }
-
     /** In the next turn: these positions of the sequence's block table did not arrive. */
     void reportInvalid(long sequence, int... positions) {
         int[] table = tables.get(sequence);
         int[] blocks = Arrays.stream(positions).map(i -> table[i]).toArray();
-        reports.add(new LoadReport(blocks, new long[0], new long[0], new long[0]));
+        reports.add(new LoadReport(blocks, new long[0], new long[0]));
     }
 
     /** In the next turn: these sequences' loads have ended. */
     void reportReceived(long... sequences) {
         long[] ended = Arrays.stream(sequences).map(jobs::get).toArray();
-        reports.add(new LoadReport(new int[0], ended, new long[0], new long[0]));
+        reports.add(new LoadReport(new int[0], ended, new long[0]));
     }
 
     /** In the next turn: the sequence's load took too long. */
     void reportAbandoned(long sequence) {
-        reports.add(new LoadReport(new int[0], new long[0], new long[] {jobs.get(sequence)}, new long[0]));
-    }
-
-    /** In the next turn: nothing reads the blocks of the ended sequence any more. */
-    void reportSent(long sequence) {
-        reports.add(new LoadReport(new int[0], new long[0], new long[0], new long[] {sequence}));
+        reports.add(new LoadReport(new int[0], new long[0], new long[] {jobs.get(sequence)}));
     }
 
     int computed(long sequence) {
@@ -101,13 +94,14 @@ final class ScriptedConnector implements KvConnector {
     }
 
     @Override
-    public int match(ConnectorRequest request, int localTokens) {
+    public ExternalMatch match(ConnectorRequest request, int localTokens) {
         calls.add("match " + request.sequence());
         Deque<Integer> script = answers.get(request.sequence());
         if (script == null) {
-            return defaultAnswer;
+            return new ExternalMatch(defaultAnswer, 0);
         }
-        return script.size() > 1 ? script.removeFirst() : script.getFirst();
+        int answer = script.size() > 1 ? script.removeFirst() : script.getFirst();
+        return answer == ASK_AGAIN ? ExternalMatch.ASK_AGAIN : new ExternalMatch(answer, 0);
     }
 
     @Override
@@ -136,9 +130,8 @@ final class ScriptedConnector implements KvConnector {
     }
 
     @Override
-    public boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
+    public void onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
         calls.add("finished " + request.sequence());
-        return delaysRelease;
     }
 
     @Override

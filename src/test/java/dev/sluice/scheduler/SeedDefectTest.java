@@ -201,7 +201,6 @@ class SeedDefectTest {
                     SamplingParams.greedy(maxTokens),
                     0,
                     null,
-                    true,
                     Integer.MAX_VALUE,
                     clock.monotonicNanos(),
                     Long.MAX_VALUE,

@@ -349,7 +349,6 @@ class StepAheadScenariosTest {
                 SamplingParams.greedy(3),
                 0,
                 null,
-                true,
                 Integer.MAX_VALUE,
                 0,
                 Long.MAX_VALUE,

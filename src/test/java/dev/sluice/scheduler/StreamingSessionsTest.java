@@ -20,7 +20,7 @@ class StreamingSessionsTest {
         long now = bench.clock.monotonicNanos();
         SamplingParams sampling = SamplingParams.greedy(maxTokens);
         return new GenerationRequest(
-                id, tokens, sampling, 0, null, true, Integer.MAX_VALUE, now, Long.MAX_VALUE, Long.MAX_VALUE, true);
+                id, tokens, sampling, 0, null, Integer.MAX_VALUE, now, Long.MAX_VALUE, Long.MAX_VALUE, true);
     }
 
     private RecordingSink open(int maxTokens, int... tokens) {

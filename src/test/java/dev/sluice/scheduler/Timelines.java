@@ -18,7 +18,6 @@ public final class Timelines {
                 SamplingParams.greedy(outputs),
                 0,
                 null,
-                true,
                 Integer.MAX_VALUE,
                 second / 2,
                 Long.MAX_VALUE,

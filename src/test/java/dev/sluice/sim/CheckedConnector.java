@@ -4,6 +4,7 @@ import dev.sluice.kv.BlockTransfer;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.TransferPlan;
 import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.ExternalMatch;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.LoadReport;
 import dev.sluice.offload.StepView;
@@ -101,17 +102,12 @@ final class CheckedConnector implements KvConnector {
     }
 
     @Override
-    public int match(ConnectorRequest request, int localTokens) {
+    public ExternalMatch match(ConnectorRequest request, int localTokens) {
         Story story = story(request);
-        int promise = connector.match(request, localTokens);
-        story.asked = promise == ASK_AGAIN ? -1 : localTokens;
+        ExternalMatch match = connector.match(request, localTokens);
+        story.asked = match.askAgain() ? -1 : localTokens;
         story.loading = NO_JOB; // or it would not be asked for again
-        return promise;
-    }
-
-    @Override
-    public int storageTokens(ConnectorRequest request) {
-        return connector.storageTokens(request);
+        return match;
     }
 
     @Override
@@ -225,11 +221,10 @@ final class CheckedConnector implements KvConnector {
     }
 
     @Override
-    public boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
+    public void onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
         Story story = story(request);
-        boolean keeps = connector.onFinished(request, blocks, blockCount);
+        connector.onFinished(request, blocks, blockCount);
         story.finished = true;
-        return keeps;
     }
 
     @Override

@@ -265,7 +265,6 @@ final class World {
                 sampling,
                 random.nextInt(3),
                 salts && chance(0.5) ? "tenant" + random.nextInt(2) : null,
-                !chance(skipReadingRate),
                 chance(0.9) ? Integer.MAX_VALUE : random.nextInt(context),
                 now,
                 chance(0.1) ? now + random.nextInt(2_000_000_000) : Long.MAX_VALUE,

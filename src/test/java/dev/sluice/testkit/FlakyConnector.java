@@ -3,6 +3,7 @@ package dev.sluice.testkit;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.TransferPlan;
 import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.ExternalMatch;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.LoadReport;
 import dev.sluice.offload.StepView;
@@ -18,7 +19,6 @@ public final class FlakyConnector implements KvConnector {
             "loadsAsynchronously",
             "onNewRequest",
             "match",
-            "storageTokens",
             "onAllocated",
             "onPreempted",
             "planTransfers",
@@ -83,15 +83,9 @@ public final class FlakyConnector implements KvConnector {
     }
 
     @Override
-    public int match(ConnectorRequest request, int localTokens) {
+    public ExternalMatch match(ConnectorRequest request, int localTokens) {
         enter("match");
         return leave("match", connector.match(request, localTokens));
-    }
-
-    @Override
-    public int storageTokens(ConnectorRequest request) {
-        enter("storageTokens");
-        return leave("storageTokens", connector.storageTokens(request));
     }
 
     @Override
@@ -120,9 +114,10 @@ public final class FlakyConnector implements KvConnector {
     }
 
     @Override
-    public boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
+    public void onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
         enter("onFinished");
-        return leave("onFinished", connector.onFinished(request, blocks, blockCount));
+        connector.onFinished(request, blocks, blockCount);
+        leave("onFinished", 0);
     }
 
     @Override

@@ -143,7 +143,6 @@ public class CudaStepBenchmark {
                                 .build(),
                         0,
                         null,
-                        true,
                         Integer.MAX_VALUE,
                         0,
                         Long.MAX_VALUE,

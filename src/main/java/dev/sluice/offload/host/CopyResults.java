@@ -65,7 +65,7 @@ final class CopyResults {
         if (invalid.length + received.length + abandoned.length == 0) {
             return LoadReport.NONE;
         }
-        LoadReport report = new LoadReport(invalid, received, abandoned, new long[0]);
+        LoadReport report = new LoadReport(invalid, received, abandoned);
         invalid = new int[0];
         received = new long[0];
         abandoned = new long[0];

@@ -6,6 +6,7 @@ import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.kv.TransferPlan;
 import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.ExternalMatch;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.LoadReport;
 import dev.sluice.offload.OffloadListener;
@@ -57,7 +58,6 @@ public final class HostMemoryConnector implements KvConnector {
     private final Clock clock;
     private final IdentityHashMap<ConnectorRequest, RequestState> states = new IdentityHashMap<>();
     private final List<BlockHash> wanted = new ArrayList<>();
-    private int matchedTokens;
     private int generation;
     private long storesSkipped;
     private volatile OffloadSnapshot snapshot;
@@ -103,11 +103,11 @@ public final class HostMemoryConnector implements KvConnector {
     }
 
     @Override
-    public int match(ConnectorRequest request, int localTokens) {
+    public ExternalMatch match(ConnectorRequest request, int localTokens) {
         int known = request.tokenCount() - (settings.asynchronous() ? 0 : 1);
         int limit = known / chunkTokens;
-        if (!request.readsCache() || limit * chunkTokens - localTokens < chunkTokens || !guard.permits()) {
-            return 0;
+        if (limit * chunkTokens - localTokens < chunkTokens || !guard.permits()) {
+            return ExternalMatch.NONE;
         }
         int first = localTokens / chunkTokens;
         countOnce(request, first, limit);
@@ -124,23 +124,17 @@ public final class HostMemoryConnector implements KvConnector {
         }
         int tokens = (first + wanted.size()) * chunkTokens - localTokens;
         if (tokens < chunkTokens) {
-            return 0;
+            return ExternalMatch.NONE;
         }
         if (waits) {
-            return ASK_AGAIN;
+            return ExternalMatch.ASK_AGAIN;
         }
         cache.touch(wanted);
-        matchedTokens = tokens;
-        return tokens;
-    }
-
-    @Override
-    public int storageTokens(ConnectorRequest request) {
-        int chunks = 0;
-        for (int i = 0; i < wanted.size(); i++) {
-            chunks += cache.isFetchedFor(wanted.get(i), request.sequence()) ? 1 : 0;
+        int fetched = 0;
+        for (BlockHash key : wanted) {
+            fetched += cache.isFetchedFor(key, request.sequence()) ? chunkTokens : 0;
         }
-        return Math.min(chunks * chunkTokens, matchedTokens); // the device may hold the first one in part
+        return new ExternalMatch(tokens, Math.min(fetched, tokens)); // the device may hold the first chunk in part
     }
 
     private void countOnce(ConnectorRequest request, int from, int to) {
@@ -202,10 +196,9 @@ public final class HostMemoryConnector implements KvConnector {
     }
 
     @Override
-    public boolean onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
-        store(request, state(request), blocks);
+    public void onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
+        store(request, state(request), blocks); // the fence protects what is still being copied
         states.remove(request);
-        return false; // the fence protects what is still being copied
     }
 
     @Override

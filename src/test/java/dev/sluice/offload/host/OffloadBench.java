@@ -145,10 +145,10 @@ final class OffloadBench {
     }
 
     RecordingSink add(String name, int[] prompt, int maxTokens) {
-        return add(name, prompt, maxTokens, Integer.MAX_VALUE, true);
+        return add(name, prompt, maxTokens, Integer.MAX_VALUE);
     }
 
-    RecordingSink add(String name, int[] prompt, int maxTokens, int maxOffloadTokens, boolean readsCache) {
+    RecordingSink add(String name, int[] prompt, int maxTokens, int maxOffloadTokens) {
         RecordingSink sink = new RecordingSink();
         sinks.put(name, sink);
         GenerationRequest request = new GenerationRequest(
@@ -157,7 +157,6 @@ final class OffloadBench {
                 SamplingParams.greedy(maxTokens),
                 0,
                 null,
-                readsCache,
                 maxOffloadTokens,
                 clock.monotonicNanos(),
                 Long.MAX_VALUE,

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.kv.BlockHash;
 import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.ExternalMatch;
 import dev.sluice.request.PrefillRecord;
 import java.util.Arrays;
 import java.util.List;
@@ -28,9 +29,9 @@ class OffloadScenariosTest {
         assertThat(bench.runToEnd()).containsExactly("store 0-8");
         assertThat(bench.hostChunks(3)).isEqualTo(2);
         bench.failing.clear();
-        bench.add("b", prompt, 1, Integer.MAX_VALUE, false);
+        bench.add("b", prompt, 1);
         assertThat(bench.runToEnd()).containsExactly("store 3-5");
-        bench.add("c", prompt, 1, Integer.MAX_VALUE, false);
+        bench.add("c", prompt, 1);
         assertThat(bench.runToEnd()).isEmpty();
         assertThat(bench.hostChunks(3)).isEqualTo(3);
     }
@@ -39,7 +40,7 @@ class OffloadScenariosTest {
     void storesArePendingThroughPreemptionUntilTheirBlocksAreNeeded() { // S42
         OffloadBench bench = bench(4, 20, 3, false);
         bench.holding = true;
-        bench.add("old", bench.distinctPrompt(9), 23, 0, true);
+        bench.add("old", bench.distinctPrompt(9), 23, 0);
         bench.add("r", bench.distinctPrompt(24), 26);
         assertThat(bench.stepsToCopies()).containsExactly("store 0-5");
         assertThat(bench.stepsToCopies()).containsExactly("store 6-8");
@@ -53,7 +54,7 @@ class OffloadScenariosTest {
         assertThat(bench.connector.snapshot().openJobs()).isEqualTo(2);
 
         assertThat(bench.loop.resetPrefixCache(false, false)).isTrue();
-        bench.add("c", bench.distinctPrompt(76), 1, 0, true); // takes every block there is
+        bench.add("c", bench.distinctPrompt(76), 1, 0); // takes every block there is
         assertThat(bench.step()).containsExactlyInAnyOrder("flush 0-5", "flush 6-8");
         assertThat(bench.sinks.get("c").isEnded()).isTrue();
         assertThat(bench.cache.pool().free()).isEqualTo(19);
@@ -95,7 +96,7 @@ class OffloadScenariosTest {
     @CsvSource({"2147483647, store 0-8", "0, ''", "24, store 0-5", "23, store 0-2", "11, ''", "36, store 0-8"})
     void aRequestMayLimitWhatOfItIsStored(int tokens, String expected) { // S61
         OffloadBench bench = bench(4, 40, 3, true);
-        bench.add("a", bench.distinctPrompt(36), 5, tokens, true);
+        bench.add("a", bench.distinctPrompt(36), 5, tokens);
         assertThat(String.join(", ", bench.runToEnd())).isEqualTo(expected);
     }
 
@@ -115,27 +116,13 @@ class OffloadScenariosTest {
     }
 
     @Test
-    void aRequestThatSkipsReadingLoadsNothingAndStoresAllTheSame() { // S63
-        OffloadBench bench = bench(4, 40, 3, true);
-        int[] prompt = bench.distinctPrompt(12);
-        bench.add("a", prompt, 1, Integer.MAX_VALUE, false);
-        assertThat(bench.runToEnd()).containsExactly("store 0-2");
-        bench.add("b", prompt, 1, Integer.MAX_VALUE, false);
-        assertThat(bench.runToEnd()).as("there already").isEmpty();
-        assertThat(bench.sinks.get("b").prefill()).isEqualTo(new PrefillRecord(12, 0, 0));
-        bench.connector.reset();
-        bench.add("c", prompt, 1, Integer.MAX_VALUE, false);
-        assertThat(bench.runToEnd()).containsExactly("store 0-2");
-    }
-
-    @Test
     void aPendingStoreIsFlushedBeforeItsOnlyBlockIsComputedAnew() { // S64
         OffloadBench bench = bench(4, 2, 1, true);
         bench.holding = true;
         bench.add("r1", bench.distinctPrompt(4), 1);
         assertThat(bench.step()).isEmpty();
         assertThat(bench.step()).containsExactly("store 0");
-        bench.add("r2", bench.distinctPrompt(4), 1, 0, true);
+        bench.add("r2", bench.distinctPrompt(4), 1, 0);
         assertThat(bench.step()).containsExactly("flush 0");
         assertThat(bench.sinks.get("r2").isEnded()).isTrue();
         assertThat(bench.connector.hasPendingWork()).isFalse();
@@ -186,17 +173,14 @@ class OffloadScenariosTest {
         OffloadBench bench = bench(4, 40, 3, true);
         int[] prompt = bench.distinctPrompt(23);
         for (int local : new int[] {12, 16, 20}) {
-            UnaskedRequest request = new UnaskedRequest(prompt.length, true);
+            UnaskedRequest request = new UnaskedRequest(prompt.length);
             bench.connector.onNewRequest(request);
-            assertThat(bench.connector.match(request, local)).isZero();
+            assertThat(bench.connector.match(request, local)).isEqualTo(ExternalMatch.NONE);
         }
-        UnaskedRequest skipping = new UnaskedRequest(prompt.length, false); // S63
-        bench.connector.onNewRequest(skipping);
-        assertThat(bench.connector.match(skipping, 0)).isZero();
     }
 
     /** Fails whoever asks what it contains. */
-    private record UnaskedRequest(int tokenCount, boolean readsCache) implements ConnectorRequest {
+    private record UnaskedRequest(int tokenCount) implements ConnectorRequest {
         @Override
         public long sequence() {
             return 1;

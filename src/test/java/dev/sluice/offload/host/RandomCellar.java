@@ -9,6 +9,7 @@ import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.kv.TransferPlan;
 import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.ExternalMatch;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.LoadReport;
 import dev.sluice.offload.OffloadListener;
@@ -75,7 +76,6 @@ final class RandomCellar {
         private final int[] tokens;
         private final int promptLength;
         private final BlockTable hashes = new BlockTable(null);
-        private final boolean readsCache = random.nextInt(10) > 0;
         private final int offloadMax = random.nextInt(10) > 0 ? Integer.MAX_VALUE : random.nextInt(12);
         private final List<Integer> blocks = new ArrayList<>();
         private Stage stage = Stage.NEW;
@@ -150,11 +150,6 @@ final class RandomCellar {
         @Override
         public BlockHash blockHash(int index) {
             return hashes.hash(index);
-        }
-
-        @Override
-        public boolean readsCache() {
-            return readsCache;
         }
 
         @Override
@@ -326,13 +321,13 @@ final class RandomCellar {
     private void admit(Player player) {
         List<Integer> hits = hits(player);
         int found = hits.size() * BLOCK_SIZE;
-        int promise = connector.match(player, found);
-        if (promise == KvConnector.ASK_AGAIN || player.tokens.length == 1) {
+        ExternalMatch match = connector.match(player, found);
+        int promise = match.tokens();
+        if (match.askAgain() || player.tokens.length == 1) {
             return;
         }
         int most = player.tokens.length - found - (settings.asynchronous() ? 0 : 1);
         check(promise >= 0 && promise <= most && promise % BLOCK_SIZE == 0, "promised " + promise + " of " + most);
-        check(promise == 0 || player.readsCache, "promised to one that does not read");
         for (int block : hits) {
             if (holders[block]++ == 0) {
                 free.remove(block);
@@ -365,7 +360,7 @@ final class RandomCellar {
     }
 
     private void finish(Player player) {
-        check(!connector.onFinished(player, player.table(), player.blocks.size()), "wants to keep blocks");
+        connector.onFinished(player, player.table(), player.blocks.size());
         players.remove(player);
         if (player.stage == Stage.LOADING) {
             player.keepForJob();

@@ -57,11 +57,6 @@ class StoreOffersTest {
         }
 
         @Override
-        public boolean readsCache() {
-            return true;
-        }
-
-        @Override
         public int maxOffloadTokens() {
             return Integer.MAX_VALUE;
         }
