@@ -143,10 +143,6 @@ public final class GuardedConnector implements KvConnector {
                 failed("match, whose answer " + promise + " of " + left + " tokens cannot be", null);
                 return ExternalMatch.NONE;
             }
-            if (match.storageTokens() < 0 || match.storageTokens() > promise) {
-                failed("match, whose " + match.storageTokens() + " storage tokens of " + promise + " cannot be", null);
-                return new ExternalMatch(promise, 0);
-            }
             return match;
         } catch (Exception | LinkageError | AssertionError e) {
             failed("match", e);

@@ -156,7 +156,7 @@ final class BatchPlanner {
                 !sequence.loadRefused && sequence.failedLoads < RemoteLoads.FAILURES_MAX && sequence.tokenCount() > 1;
         ExternalMatch match = asks ? connector.match(sequence, local) : ExternalMatch.NONE;
         if (!match.askAgain()) {
-            sequence.planPrefill(local, match.tokens(), match.storageTokens());
+            sequence.planPrefill(local, match.byTier());
         }
         return match;
     }

@@ -9,6 +9,7 @@ import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.TokenEvent;
 import dev.sluice.request.TokenSink;
+import dev.sluice.request.TokensByTier;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
@@ -198,9 +199,9 @@ final class Sequence implements ConnectorRequest {
      * Notes where the prompt's tokens come from, at an attempt to admit. The last attempt before the first preemption
      * counts; from then on the sequence would find its own blocks and call them cache hits, so nothing is noted.
      */
-    void planPrefill(int localTokens, int externalTokens, int storageTokens) {
+    void planPrefill(int localTokens, TokensByTier external) {
         if (timeline.preemptions == admissionsInVain && timeline.prefill == null) {
-            plannedPrefill = new PrefillRecord(promptLength, localTokens, externalTokens, storageTokens);
+            plannedPrefill = new PrefillRecord(promptLength, localTokens, external);
         }
     }
 
@@ -219,7 +220,7 @@ final class Sequence implements ConnectorRequest {
     void foundOnly(int tokens) {
         ledger.admittedInVain();
         ledger.admitted(tokens);
-        planPrefill(tokens, 0, 0);
+        planPrefill(tokens, TokensByTier.NONE);
     }
 
     /** It is admitted with so many tokens found, of which the last ones are still to be loaded. */

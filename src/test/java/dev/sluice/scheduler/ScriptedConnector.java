@@ -98,10 +98,10 @@ final class ScriptedConnector implements KvConnector {
         calls.add("match " + request.sequence());
         Deque<Integer> script = answers.get(request.sequence());
         if (script == null) {
-            return new ExternalMatch(defaultAnswer, 0);
+            return ExternalMatch.ofHost(defaultAnswer);
         }
         int answer = script.size() > 1 ? script.removeFirst() : script.getFirst();
-        return answer == ASK_AGAIN ? ExternalMatch.ASK_AGAIN : new ExternalMatch(answer, 0);
+        return answer == ASK_AGAIN ? ExternalMatch.ASK_AGAIN : ExternalMatch.ofHost(answer);
     }
 
     @Override

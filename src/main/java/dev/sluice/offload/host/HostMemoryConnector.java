@@ -13,14 +13,18 @@ import dev.sluice.offload.OffloadListener;
 import dev.sluice.offload.OffloadSnapshot;
 import dev.sluice.offload.StepView;
 import dev.sluice.offload.StorageTier;
+import dev.sluice.offload.Tier;
 import dev.sluice.offload.TierGuard;
 import dev.sluice.offload.host.ChunkCache.State;
 import dev.sluice.offload.host.TransferJobs.Job;
+import dev.sluice.request.TokensByTier;
 import dev.sluice.runtime.Clock;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -130,11 +134,20 @@ public final class HostMemoryConnector implements KvConnector {
             return ExternalMatch.ASK_AGAIN;
         }
         cache.touch(wanted);
-        int fetched = 0;
-        for (BlockHash key : wanted) {
-            fetched += cache.isFetchedFor(key, request.sequence()) ? chunkTokens : 0;
+        return new ExternalMatch(byTier(request, tokens));
+    }
+
+    /** Of the chunks wanted, those that were fetched for this request count for the tier that they came from. */
+    private TokensByTier byTier(ConnectorRequest request, int tokens) {
+        Map<String, Integer> found = new LinkedHashMap<>();
+        int left = tokens;
+        for (int i = wanted.size() - 1; i >= 0; i--) {
+            boolean fetched = cache.isFetchedFor(wanted.get(i), request.sequence());
+            int part = Math.min(left, chunkTokens); // the device may hold the first chunk in part
+            found.merge(fetched ? Tier.STORAGE.label() : Tier.HOST.label(), part, Integer::sum);
+            left -= part;
         }
-        return new ExternalMatch(tokens, Math.min(fetched, tokens)); // the device may hold the first chunk in part
+        return new TokensByTier(found);
     }
 
     private void countOnce(ConnectorRequest request, int from, int to) {

@@ -1,0 +1,233 @@
+package dev.sluice.offload;
+
+import dev.sluice.kv.BlockHash;
+import dev.sluice.kv.BlockTransfer;
+import dev.sluice.kv.TransferPlan;
+import dev.sluice.runtime.Clock;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * All transfers under way between the tiers: gives them their jobs, tells listener and guards how each of them ended, once,
+ * and gives up those that take longer than their tier's guard allows.
+ *
+ * <p>Those that the executor copies wait here for the next work order. The fence says for each device block which stores
+ * still read it: a step that writes the block waits for them.
+ */
+public final class TransferLedger {
+
+    private static final long[] NOTHING = {};
+
+    private final OffloadListener listener;
+    private final Clock clock;
+    private final int[] readers; // device block -> open stores that read it and are not awaited yet
+    private final Map<Long, Transfer> open = new LinkedHashMap<>();
+    private List<BlockTransfer> stores = new ArrayList<>();
+    private List<BlockTransfer> loads = new ArrayList<>();
+    private long[] awaited = new long[16];
+    private int awaitedCount;
+    private long lastJob;
+    private int openStores; // of those that read the device
+    private int generation;
+    private long lateCompletions;
+
+    public TransferLedger(int deviceBlocks, OffloadListener listener, Clock clock) {
+        this.listener = listener;
+        this.clock = clock;
+        readers = new int[deviceBlocks];
+    }
+
+    /** Begins a copy between the device and a tier: it goes with the next work order. */
+    public Transfer beginCopy(
+            Tier tier,
+            boolean load,
+            boolean beforeStep,
+            List<BlockHash> chunks,
+            int[] blocks,
+            int[] pages,
+            BlockHash[] keys) {
+        BlockTransfer copy = new BlockTransfer(lastJob + 1, blocks, pages, keys, beforeStep);
+        (load ? loads : stores).add(copy);
+        if (!load) {
+            openStores++;
+            for (int block : blocks) {
+                readers[block]++;
+            }
+        }
+        return begin(tier, load, chunks, copy);
+    }
+
+    /** Begins a transfer of one chunk between a tier beyond the device and the one before it. */
+    public Transfer begin(Tier tier, boolean load, BlockHash chunk) {
+        return begin(tier, load, List.of(chunk), null);
+    }
+
+    private Transfer begin(Tier tier, boolean load, List<BlockHash> chunks, @Nullable BlockTransfer copy) {
+        Transfer transfer = new Transfer(++lastJob, tier, load, chunks, copy, clock.monotonicNanos(), generation);
+        open.put(transfer.job(), transfer);
+        return transfer;
+    }
+
+    /** The tier has not taken it: it was never begun. */
+    public void withdraw(Transfer transfer) {
+        open.remove(transfer.job());
+    }
+
+    /**
+     * A transfer has ended. One that was given up has counted as failed already.
+     *
+     * @param bytes that were moved
+     * @return null, and nothing happens, if nobody knows the job
+     */
+    public @Nullable Transfer end(long job, boolean succeeded, long bytes, long nanos) {
+        Transfer transfer = open.remove(job);
+        if (transfer == null) {
+            lateCompletions++;
+            return null;
+        }
+        if (transfer.readsDevice()) {
+            openStores--;
+            for (int block : transfer.blocks()) {
+                readers[block] -= transfer.awaited ? 0 : 1;
+            }
+        }
+        if (!succeeded && !transfer.overdue) {
+            failed(transfer, nanos);
+        } else if (succeeded) {
+            succeeded(transfer, bytes, nanos);
+        }
+        return transfer;
+    }
+
+    private void succeeded(Transfer transfer, long bytes, long nanos) {
+        if (transfer.isLoad()) {
+            listener.onLoaded(transfer.tier().name(), bytes, nanos);
+        } else {
+            listener.onStored(transfer.tier().name(), bytes, nanos);
+        }
+        if (!transfer.overdue) {
+            transfer.tier().guard().succeeded(nanos);
+        }
+    }
+
+    private void failed(Transfer transfer, long nanos) {
+        listener.onFailed(transfer.tier().name(), transfer.isLoad());
+        transfer.tier().guard().failed(nanos);
+    }
+
+    /** Gives up what takes too long; it stays open until its end is reported. */
+    public List<Transfer> giveUpOverdue() {
+        if (open.isEmpty()) {
+            return List.of();
+        }
+        List<Transfer> givenUp = List.of();
+        long now = clock.monotonicNanos();
+        for (Transfer transfer : open.values()) {
+            long nanos = now - transfer.startedNanos;
+            if (!transfer.overdue && nanos > transfer.tier().guard().timeLimitNanos()) {
+                transfer.overdue = true;
+                failed(transfer, nanos);
+                givenUp = givenUp.isEmpty() ? new ArrayList<>() : givenUp;
+                givenUp.add(transfer);
+            }
+        }
+        return givenUp;
+    }
+
+    /** What was begun before has no effect when it ends. */
+    public void reset() {
+        generation++;
+    }
+
+    /** False if there was a {@link #reset} since it began. */
+    public boolean isCurrent(Transfer transfer) {
+        return transfer.generation == generation;
+    }
+
+    /**
+     * The step is going to write this block. More than one store may read it: chunks that part ways within a block's
+     * neighbours share the blocks before.
+     */
+    public void willWrite(int block) {
+        if (readers[block] == 0) {
+            return;
+        }
+        for (Transfer transfer : open.values()) {
+            if (transfer.readsDevice() && !transfer.awaited && transfer.touches(block)) {
+                await(transfer);
+            }
+        }
+    }
+
+    private void await(Transfer transfer) {
+        transfer.awaited = true;
+        for (int block : transfer.blocks()) {
+            readers[block]--;
+        }
+        if (awaitedCount == awaited.length) {
+            awaited = Arrays.copyOf(awaited, awaitedCount * 2);
+        }
+        awaited[awaitedCount++] = transfer.job();
+    }
+
+    /** False while no store reads any block: then nothing has to be fenced. */
+    public boolean hasStores() {
+        return openStores > 0;
+    }
+
+    /** What goes with the next step. */
+    public TransferPlan takePlan() {
+        for (int i = 0; i < loads.size() && hasStores(); i++) {
+            for (int block : loads.get(i).blocks()) {
+                willWrite(block);
+            }
+        }
+        if (stores.isEmpty() && loads.isEmpty() && awaitedCount == 0) {
+            return TransferPlan.NONE;
+        }
+        long[] waits = awaitedCount == 0 ? NOTHING : Arrays.copyOf(awaited, awaitedCount);
+        TransferPlan plan = new TransferPlan(waits, stores, loads);
+        stores = new ArrayList<>();
+        loads = new ArrayList<>();
+        awaitedCount = 0;
+        return plan;
+    }
+
+    /** True while this transfer is under way and has not been given up. */
+    public boolean isUnderWay(long job) {
+        Transfer transfer = open.get(job);
+        return transfer != null && !transfer.overdue;
+    }
+
+    public int openCount() {
+        return open.size();
+    }
+
+    /** Transfers that ended after nobody knew them any more. */
+    public long lateCompletions() {
+        return lateCompletions;
+    }
+
+    /**
+     * Audits the fence: all open stores stand in it, and nothing else.
+     *
+     * @throws IllegalStateException if not
+     */
+    public void verify() {
+        int[] expected = new int[readers.length];
+        int reading = 0;
+        for (Transfer transfer : open.values()) {
+            reading += transfer.readsDevice() ? 1 : 0;
+            for (int block : transfer.blocks()) {
+                expected[block] += transfer.readsDevice() && !transfer.awaited ? 1 : 0;
+            }
+        }
+        if (reading != openStores || !Arrays.equals(expected, readers)) {
+            throw new IllegalStateException("the fence and the open stores disagree");
+        }
+    }
+}
