@@ -46,19 +46,16 @@ class HealthConfiguration {
             health.withDetail(
                     "connector",
                     Map.of("state", engine.connectorOff() ? "off" : "on", "failures", engine.connectorFailures()));
-            health.withDetail(
-                    "host", detail(guards.getObject().host(), tiers.hostCapacityBytes(), tiers.hostUsedBytes()));
-            if (tiers.storageCapacityBytes() > 0) {
-                health.withDetail(
-                        "storage",
-                        detail(guards.getObject().storage(), tiers.storageCapacityBytes(), tiers.storageUsedBytes()));
+            for (OffloadSnapshot.TierBytes tier : tiers.tiers()) {
+                health.withDetail(tier.tier(), detail(guards.getObject().of(tier.tier()), tier));
             }
             return health.build();
         };
     }
 
-    private static Map<String, Object> detail(ResilientTier guard, long capacity, long used) {
-        return Map.of("breaker", guard.breaker().getState(), "capacityBytes", capacity, "usedBytes", used);
+    private static Map<String, Object> detail(ResilientTier guard, OffloadSnapshot.TierBytes tier) {
+        return Map.of(
+                "breaker", guard.breaker().getState(), "capacityBytes", tier.capacity(), "usedBytes", tier.used());
     }
 
     @Bean

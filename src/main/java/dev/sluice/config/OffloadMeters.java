@@ -2,8 +2,8 @@ package dev.sluice.config;
 
 import dev.sluice.offload.OffloadListener;
 import dev.sluice.offload.OffloadSnapshot;
-import dev.sluice.offload.Tier;
-import dev.sluice.offload.host.HostMemoryConnector;
+import dev.sluice.offload.OffloadSnapshot.TierBytes;
+import dev.sluice.request.TokensByTier;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
@@ -11,8 +11,11 @@ import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
-import java.util.EnumMap;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
 
 /** What goes through the tiers beyond the device, how full they are, and how they do. Names are vLLM's where it has them. */
@@ -50,75 +53,82 @@ final class OffloadMeters implements OffloadListener {
     private final MeterRegistry registry;
     private final Tags common;
     private final double tokenBytes;
-    private final Map<Tier, Flow> loads = new EnumMap<>(Tier.class);
-    private final Map<Tier, Flow> stores = new EnumMap<>(Tier.class);
+    private Supplier<OffloadSnapshot> snapshot = () -> new OffloadSnapshot(List.of(), 0, 0, 0);
+    private final Map<String, Flow> loads = new LinkedHashMap<>();
+    private final Map<String, Flow> stores = new LinkedHashMap<>();
 
-    /** @param tokenBytes bytes that keys and values of one token take */
-    OffloadMeters(MeterRegistry registry, String modelName, double tokenBytes) {
+    /**
+     * @param tokenBytes bytes that keys and values of one token take
+     * @param tiers the names of all tiers that there can be, the fastest first
+     */
+    OffloadMeters(MeterRegistry registry, String modelName, double tokenBytes, Collection<String> tiers) {
         this.tokenBytes = tokenBytes;
         this.registry = registry;
         common = Tags.of("model_name", modelName, "engine", "0");
-        for (Tier tier : Tier.values()) {
-            Tags tags = common.and("tier", tier.label());
+        for (String tier : tiers) {
+            Tags tags = common.and("tier", tier);
             loads.put(tier, Flow.of(registry, "load", tags));
             stores.put(tier, Flow.of(registry, "store", tags));
         }
     }
 
     /** Shows what the tiers hold. */
-    void watch(HostMemoryConnector connector) {
-        gauge(connector, Tier.HOST, "capacity", OffloadSnapshot::hostCapacityBytes);
-        gauge(connector, Tier.HOST, "used", OffloadSnapshot::hostUsedBytes);
-        gauge(connector, Tier.HOST, "pinned", OffloadSnapshot::hostPinnedBytes);
-        gauge(connector, Tier.STORAGE, "capacity", OffloadSnapshot::storageCapacityBytes);
-        gauge(connector, Tier.STORAGE, "used", OffloadSnapshot::storageUsedBytes);
-        Gauge.builder("sluice_kv_tier_jobs", connector, c -> c.snapshot().openJobs())
+    void watch(Supplier<OffloadSnapshot> snapshot) {
+        this.snapshot = snapshot; // the registry holds no counter's source
+        for (String tier : loads.keySet()) {
+            gauge(tier, "capacity", TierBytes::capacity);
+            gauge(tier, "used", TierBytes::used);
+        }
+        gauge(TokensByTier.HOST, "pinned", TierBytes::pinned);
+        Gauge.builder("sluice_kv_tier_jobs", this, m -> m.snapshot.get().openJobs())
                 .tags(common)
                 .register(registry);
         FunctionCounter.builder(
                         "vllm:kv_offload_stores_skipped",
-                        connector,
-                        c -> c.snapshot().storesSkipped())
+                        this,
+                        m -> m.snapshot.get().storesSkipped())
                 .tags(common)
                 .register(registry);
         FunctionCounter.builder(
                         "sluice_kv_tier_late_completions",
-                        connector,
-                        c -> c.snapshot().lateCompletions())
+                        this,
+                        m -> m.snapshot.get().lateCompletions())
                 .tags(common)
                 .register(registry);
     }
 
     /** Shows whether a tier is in use: 1 while its breaker is open. */
-    void watch(Tier tier, CircuitBreaker breaker) {
+    void watch(String tier, CircuitBreaker breaker) {
         Gauge.builder("sluice_kv_tier_breaker_open", breaker, b -> b.getState() == CircuitBreaker.State.OPEN ? 1 : 0)
-                .tags(common.and("tier", tier.label()))
+                .tags(common.and("tier", tier))
                 .register(registry);
     }
 
-    private void gauge(
-            HostMemoryConnector connector, Tier tier, String state, ToDoubleFunction<OffloadSnapshot> value) {
-        Gauge.builder("sluice_kv_tier_bytes", connector, c -> value.applyAsDouble(c.snapshot()))
-                .tags(common.and("tier", tier.label(), "state", state))
+    private void gauge(String tier, String state, ToDoubleFunction<TierBytes> value) {
+        Gauge.builder(
+                        "sluice_kv_tier_bytes",
+                        this,
+                        m -> value.applyAsDouble(m.snapshot.get().tier(tier)))
+                .tags(common.and("tier", tier, "state", state))
                 .register(registry);
     }
 
     @Override
-    public void onStored(Tier tier, long bytes, long nanos) {
+    public void onStored(String tier, long bytes, long nanos) {
         flow(stores, tier).record(bytes, tokenBytes, nanos);
     }
 
     @Override
-    public void onLoaded(Tier tier, long bytes, long nanos) {
+    public void onLoaded(String tier, long bytes, long nanos) {
         flow(loads, tier).record(bytes, tokenBytes, nanos);
     }
 
     @Override
-    public void onFailed(Tier tier, boolean load) {
+    public void onFailed(String tier, boolean load) {
         flow(load ? loads : stores, tier).failures().increment();
     }
 
-    private static Flow flow(Map<Tier, Flow> flows, Tier tier) {
+    private static Flow flow(Map<String, Flow> flows, String tier) {
         Flow flow = flows.get(tier);
         if (flow == null) {
             throw new IllegalStateException("no meters for " + tier);

@@ -26,13 +26,12 @@ public final class GuardedConnector implements KvConnector {
 
     private static final Logger LOG = LoggerFactory.getLogger(GuardedConnector.class);
     private static final long FORGIVEN_NANOS = TimeUnit.MINUTES.toNanos(1);
-    private static final long[] NOBODY = {};
 
     private final KvConnector connector;
     private final KvLayout layout;
     private final Clock clock;
     private final int failuresMax;
-    private final PromisedLoads loads;
+    private final PendingLoads loads;
     private final Map<Long, Boolean> hidden = new HashMap<>(); // requests that it is not to see; whether it knows them
     private boolean off;
     private boolean asynchronous;
@@ -47,7 +46,7 @@ public final class GuardedConnector implements KvConnector {
         this.layout = layout;
         this.failuresMax = failuresMax;
         this.clock = clock;
-        loads = new PromisedLoads(layout);
+        loads = new PendingLoads(layout);
         nextLogNanos = clock.monotonicNanos();
     }
 
@@ -122,6 +121,18 @@ public final class GuardedConnector implements KvConnector {
         } catch (Exception | LinkageError | AssertionError e) {
             hidden.put(request.sequence(), false);
             failed("onNewRequest", e);
+        }
+    }
+
+    @Override
+    public void prefetch(ConnectorRequest request, int localTokens) {
+        if (isHidden(request)) {
+            return;
+        }
+        try {
+            connector.prefetch(request, localTokens);
+        } catch (Exception | LinkageError | AssertionError e) {
+            failed("prefetch", e);
         }
     }
 
@@ -213,32 +224,26 @@ public final class GuardedConnector implements KvConnector {
 
     /** What the guard alone has to tell, such as loads of a plan that was lost; before the step that counts on them. */
     public LoadReport takeLost() {
-        return loads.takeReport(NOBODY);
+        return loads.takeReport();
     }
 
     @Override
     public LoadReport onTransfers(List<FinishedTransfer> finished) {
-        long[] abandoned = NOBODY;
         if (!off && loads.hasRefused()) {
             // Of these the scheduler knows what was not loaded: its blocks may be somebody else's by now.
             LoadReport report = tell(loads.takeRefused());
             if (report != null) {
-                loads.addReceived(report.received());
-                abandoned = report.abandoned();
+                loads.addEnded(report);
             }
         }
         LoadReport report = off ? null : tell(finished);
         loads.ended(finished, report != null);
-        if (report == null && !off) {
+        if (report != null) {
+            loads.add(report);
+        } else if (!off) {
             loads.tellAgain(finished);
         }
-        if (report != null) {
-            loads.addInvalid(report.invalidBlocks());
-            loads.addReceived(report.received());
-            abandoned = LongStream.concat(LongStream.of(abandoned), LongStream.of(report.abandoned()))
-                    .toArray();
-        }
-        return loads.takeReport(abandoned);
+        return loads.takeReport();
     }
 
     /** Null if the connector failed to act on it. */

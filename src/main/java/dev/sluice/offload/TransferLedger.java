@@ -2,6 +2,7 @@ package dev.sluice.offload;
 
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.BlockTransfer;
+import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.TransferPlan;
 import dev.sluice.runtime.Clock;
 import java.util.ArrayList;
@@ -22,6 +23,7 @@ public final class TransferLedger {
 
     private static final long[] NOTHING = {};
 
+    private final long pageBytes;
     private final OffloadListener listener;
     private final Clock clock;
     private final int[] readers; // device block -> open stores that read it and are not awaited yet
@@ -35,7 +37,9 @@ public final class TransferLedger {
     private int generation;
     private long lateCompletions;
 
-    public TransferLedger(int deviceBlocks, OffloadListener listener, Clock clock) {
+    /** @param pageBytes of one block */
+    public TransferLedger(int deviceBlocks, long pageBytes, OffloadListener listener, Clock clock) {
+        this.pageBytes = pageBytes;
         this.listener = listener;
         this.clock = clock;
         readers = new int[deviceBlocks];
@@ -77,16 +81,10 @@ public final class TransferLedger {
         open.remove(transfer.job());
     }
 
-    /**
-     * A transfer has ended. One that was given up has counted as failed already.
-     *
-     * @param bytes that were moved
-     * @return null, and nothing happens, if nobody knows the job
-     */
-    public @Nullable Transfer end(long job, boolean succeeded, long bytes, long nanos) {
-        Transfer transfer = open.remove(job);
+    /** A copy has ended; null, and nothing happens, if nobody knows it. */
+    public @Nullable Transfer end(FinishedTransfer ended) {
+        Transfer transfer = remove(ended.job());
         if (transfer == null) {
-            lateCompletions++;
             return null;
         }
         if (transfer.readsDevice()) {
@@ -95,12 +93,32 @@ public final class TransferLedger {
                 readers[block] -= transfer.awaited ? 0 : 1;
             }
         }
-        if (!succeeded && !transfer.overdue) {
-            failed(transfer, nanos);
-        } else if (succeeded) {
-            succeeded(transfer, bytes, nanos);
+        tell(transfer, ended.succeeded(), transfer.blocks().length * pageBytes, ended.nanos());
+        return transfer;
+    }
+
+    /** As {@link #end(FinishedTransfer)}, of a job of a storage tier. */
+    public @Nullable Transfer end(StorageTier.Ended ended) {
+        Transfer transfer = remove(ended.job());
+        if (transfer != null) {
+            tell(transfer, ended.succeeded(), ended.bytes(), ended.nanos());
         }
         return transfer;
+    }
+
+    private @Nullable Transfer remove(long job) {
+        Transfer transfer = open.remove(job);
+        lateCompletions += transfer == null ? 1 : 0;
+        return transfer;
+    }
+
+    /** One that was given up has counted as failed already. */
+    private void tell(Transfer transfer, boolean succeeded, long bytes, long nanos) {
+        if (succeeded) {
+            succeeded(transfer, bytes, nanos);
+        } else if (!transfer.overdue) {
+            failed(transfer, nanos);
+        }
     }
 
     private void succeeded(Transfer transfer, long bytes, long nanos) {

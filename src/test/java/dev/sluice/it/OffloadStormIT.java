@@ -76,7 +76,7 @@ class OffloadStormIT {
             assertThat(server.metric("sluice_kv_recomputed_tokens_total", "")).isPositive();
             assertThat(faults[0].flipped()).isPositive();
             assertThat(faults[0].failed()).isPositive();
-            assertThat(connector(server).snapshot().hostPinnedBytes()).isZero();
+            assertThat(connector(server).snapshot().tier("host").pinned()).isZero();
         }
     }
 

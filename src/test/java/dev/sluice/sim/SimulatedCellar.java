@@ -4,13 +4,17 @@ import dev.sluice.executor.sim.FaultPlan;
 import dev.sluice.executor.sim.SimulatedExecutor;
 import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvLayout;
+import dev.sluice.offload.GuardedStorage;
 import dev.sluice.offload.OffloadListener;
 import dev.sluice.offload.StorageTier;
+import dev.sluice.offload.Tier;
 import dev.sluice.offload.TierGuard;
 import dev.sluice.offload.host.HostMemoryConnector;
 import dev.sluice.offload.host.OffloadSettings;
 import dev.sluice.offload.host.OffloadSettings.Eviction;
+import dev.sluice.request.TokensByTier;
 import dev.sluice.testkit.VirtualClock;
+import java.util.List;
 import java.util.Random;
 
 /** The tiers of one simulated world and what goes wrong in them, as the seed decides. */
@@ -84,7 +88,14 @@ final class SimulatedCellar {
                         new Random(random.nextLong()))
                 : null;
         HostMemoryConnector connector = new HostMemoryConnector(
-                settings, layout, pages, guard(), storage, guard(), OffloadListener.NONE, clock, prefixCaching);
+                settings,
+                layout,
+                pages,
+                new Tier(TokensByTier.HOST, guard()),
+                storage == null ? List.of() : List.of(new GuardedStorage(new Tier("storage", guard()), storage)),
+                OffloadListener.NONE,
+                clock,
+                prefixCaching);
         return new CheckedConnector(connector, layout.blockSize(), storage == null);
     }
 

@@ -16,6 +16,7 @@ import java.util.function.BooleanSupplier;
 final class SimulatedStorage implements StorageTier {
 
     private static final class Operation {
+        private final long job;
         private final BlockHash key;
         private final BlockHash[] pageKeys;
         private final int[] pages;
@@ -23,7 +24,8 @@ final class SimulatedStorage implements StorageTier {
         private int pollsLeft;
         private boolean forgotten; // begun before a reset
 
-        Operation(BlockHash key, BlockHash[] pageKeys, int[] pages, boolean read, int pollsLeft) {
+        Operation(long job, BlockHash key, BlockHash[] pageKeys, int[] pages, boolean read, int pollsLeft) {
+            this.job = job;
             this.key = key;
             this.pageKeys = pageKeys;
             this.pages = pages;
@@ -57,25 +59,25 @@ final class SimulatedStorage implements StorageTier {
     }
 
     @Override
-    public boolean contains(BlockHash key) {
-        return kept.containsKey(key);
+    public Lookup lookup(BlockHash key) {
+        return kept.containsKey(key) ? Lookup.HIT : Lookup.MISS;
     }
 
     @Override
-    public boolean write(BlockHash key, BlockHash[] pageKeys, int[] pages) {
+    public boolean write(long job, BlockHash key, BlockHash[] pageKeys, int[] pages) {
         if (open.size() >= 8 || kept.containsKey(key)) {
             return false;
         }
-        open.add(new Operation(key, pageKeys, pages, false, polls()));
+        open.add(new Operation(job, key, pageKeys, pages, false, polls()));
         return true;
     }
 
     @Override
-    public boolean read(BlockHash key, BlockHash[] pageKeys, int[] pages) {
+    public boolean read(long job, BlockHash key, BlockHash[] pageKeys, int[] pages) {
         if (open.size() >= 8 || !kept.containsKey(key)) {
             return false;
         }
-        open.add(new Operation(key, pageKeys, pages, true, polls()));
+        open.add(new Operation(job, key, pageKeys, pages, true, polls()));
         return true;
     }
 
@@ -90,7 +92,7 @@ final class SimulatedStorage implements StorageTier {
                 boolean succeeded = !fails
                         && !operation.forgotten
                         && (operation.read ? finishRead(operation) : finishWrite(operation));
-                ended.add(new Ended(operation.key, operation.read, succeeded, host.pageBytes(), 1));
+                ended.add(new Ended(operation.job, succeeded, host.pageBytes(), 1));
             }
         }
         return ended;
@@ -124,11 +126,6 @@ final class SimulatedStorage implements StorageTier {
             }
         }
         return true;
-    }
-
-    @Override
-    public boolean hasPendingWork() {
-        return !open.isEmpty();
     }
 
     @Override

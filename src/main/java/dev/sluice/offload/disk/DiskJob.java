@@ -18,6 +18,9 @@ final class DiskJob {
         SWEEP
     }
 
+    /** As the owner knows it; none for a sweep. */
+    final long id;
+
     final Kind kind;
 
     /** What is read or written; null for a sweep. */
@@ -43,6 +46,7 @@ final class DiskJob {
     long nanos;
 
     private DiskJob(
+            long id,
             Kind kind,
             @Nullable DiskEntry entry,
             BlockHash[] pageKeys,
@@ -50,6 +54,7 @@ final class DiskJob {
             List<DiskEntry> deletions,
             int life,
             long stampMicros) {
+        this.id = id;
         this.kind = kind;
         this.entry = entry;
         this.pageKeys = pageKeys;
@@ -59,16 +64,22 @@ final class DiskJob {
         this.stampMicros = stampMicros;
     }
 
-    static DiskJob read(DiskEntry entry, BlockHash[] pageKeys, int[] pages, int life, long stampMicros) {
-        return new DiskJob(Kind.READ, entry, pageKeys.clone(), pages.clone(), List.of(), life, stampMicros);
+    static DiskJob read(long id, DiskEntry entry, BlockHash[] pageKeys, int[] pages, int life, long stampMicros) {
+        return new DiskJob(id, Kind.READ, entry, pageKeys.clone(), pages.clone(), List.of(), life, stampMicros);
     }
 
     static DiskJob write(
-            DiskEntry entry, BlockHash[] pageKeys, int[] pages, List<DiskEntry> deletions, int life, long stampMicros) {
-        return new DiskJob(Kind.WRITE, entry, pageKeys.clone(), pages.clone(), deletions, life, stampMicros);
+            long id,
+            DiskEntry entry,
+            BlockHash[] pageKeys,
+            int[] pages,
+            List<DiskEntry> deletions,
+            int life,
+            long stampMicros) {
+        return new DiskJob(id, Kind.WRITE, entry, pageKeys.clone(), pages.clone(), deletions, life, stampMicros);
     }
 
     static DiskJob sweep(List<DiskEntry> deletions) {
-        return new DiskJob(Kind.SWEEP, null, new BlockHash[0], new int[0], deletions, 0, 0);
+        return new DiskJob(0, Kind.SWEEP, null, new BlockHash[0], new int[0], deletions, 0, 0);
     }
 }

@@ -23,12 +23,14 @@ import org.slf4j.LoggerFactory;
  * <p>The owner's thread keeps the books ({@link DiskIndex}) and decides; threads of the tier do what was decided
  * ({@link DiskWorker}) and change no book. A file has its final name only when it is whole; what a crash or a power
  * failure leaves is found by size at the next start or by checksum at the first read. A read that fails for any reason
- * costs the file: recomputing is cheaper than trusting. A chunk has at most one open read and one open write, so that
- * a report's key and kind say whose it is. {@link Ended#bytes} counts pages, without the file's header.
+ * costs the file: recomputing is cheaper than trusting. {@link Ended#bytes} counts pages, without the file's header.
  *
  * <p>A process that is killed in the middle of a {@link #reset} may find some of the chunks again.
  */
 public final class DiskTier implements StorageTier {
+
+    /** As metrics and answers spell it. */
+    public static final String NAME = "storage";
 
     private static final Logger log = LoggerFactory.getLogger(DiskTier.class);
 
@@ -102,12 +104,16 @@ public final class DiskTier implements StorageTier {
     }
 
     @Override
-    public boolean contains(BlockHash key) {
+    public Lookup lookup(BlockHash key) {
+        return contains(key) ? Lookup.HIT : Lookup.MISS;
+    }
+
+    boolean contains(BlockHash key) {
         return index.usable(key) != null;
     }
 
     @Override
-    public boolean write(BlockHash key, BlockHash[] pageKeys, int[] pages) {
+    public boolean write(long id, BlockHash key, BlockHash[] pageKeys, int[] pages) {
         if (closed || writesOpen == settings.writesMax() || !format.isPossibleChunk(pageKeys.length, pages.length)) {
             return false;
         }
@@ -120,14 +126,14 @@ public final class DiskTier implements StorageTier {
             return false;
         }
         DiskEntry entry = index.begin(key, directory.resolve(format.name(key)), bytes);
-        DiskJob job = DiskJob.write(entry, pageKeys, pages, index.takeDoomed(), life, nextStamp());
+        DiskJob job = DiskJob.write(id, entry, pageKeys, pages, index.takeDoomed(), life, nextStamp());
         writesOpen++;
         writer.execute(() -> worker.change(job));
         return true;
     }
 
     @Override
-    public boolean read(BlockHash key, BlockHash[] pageKeys, int[] pages) {
+    public boolean read(long id, BlockHash key, BlockHash[] pageKeys, int[] pages) {
         DiskEntry entry = index.usable(key);
         if (closed
                 || entry == null
@@ -138,7 +144,7 @@ public final class DiskTier implements StorageTier {
         }
         index.touch(key);
         entry.reading = true;
-        DiskJob job = DiskJob.read(entry, pageKeys, pages, life, nextStamp());
+        DiskJob job = DiskJob.read(id, entry, pageKeys, pages, life, nextStamp());
         reads.add(key);
         readers.execute(() -> worker.read(job));
         return true;
@@ -179,14 +185,13 @@ public final class DiskTier implements StorageTier {
             sweeping = false;
             return null;
         }
-        boolean read = job.kind == DiskJob.Kind.READ;
-        if (read) {
+        if (job.kind == DiskJob.Kind.READ) {
             settleRead(job, entry, current);
         } else {
             settleWrite(job, entry, current);
         }
         boolean succeeded = job.succeeded && current;
-        return new Ended(entry.key, read, succeeded, succeeded ? job.pages.length * pageBytes : 0, job.nanos);
+        return new Ended(job.id, succeeded, succeeded ? job.pages.length * pageBytes : 0, job.nanos);
     }
 
     private void settleWrite(DiskJob job, DiskEntry entry, boolean current) {
@@ -217,8 +222,8 @@ public final class DiskTier implements StorageTier {
         }
     }
 
-    @Override
-    public boolean hasPendingWork() {
+    /** True while a job is open or a file is to be deleted. */
+    boolean hasPendingWork() {
         return writesOpen > 0 || !reads.isEmpty() || !index.isSettled();
     }
 

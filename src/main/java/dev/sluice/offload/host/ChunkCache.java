@@ -1,6 +1,7 @@
 package dev.sluice.offload.host;
 
 import dev.sluice.kv.BlockHash;
+import dev.sluice.offload.Tier;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -35,6 +36,7 @@ final class ChunkCache {
         private int pins = BEING_WRITTEN;
         private int loads;
         private long fetchedFor; // the request that had it brought from a slower tier
+        private @Nullable Tier fetchedFrom;
         private boolean hidden; // dropped while in use, or overdue: nobody new may have it
 
         Chunk(int id) {
@@ -184,17 +186,20 @@ final class ChunkCache {
      * @param kept chunks that must not go for it
      * @return false if there is no room, or the chunk has a place already
      */
-    boolean prepareFetch(BlockHash key, List<BlockHash> kept, long request) {
+    boolean prepareFetch(BlockHash key, List<BlockHash> kept, long request, Tier from) {
         if (chunks.containsKey(key) || !takeIn(List.of(key), new HashSet<>(kept))) {
             return false;
         }
         chunk(key).fetchedFor = request;
+        chunk(key).fetchedFrom = from;
         return true;
     }
 
-    /** True if this request had the chunk brought from a slower tier. */
-    boolean isFetchedFor(BlockHash key, long request) {
-        return chunk(key).fetchedFor == request;
+    /** The slower tier that the chunk was brought from for this very request; null if it was there. */
+    @Nullable
+    Tier fetchedFrom(BlockHash key, long request) {
+        Chunk chunk = chunk(key);
+        return chunk.fetchedFor == request ? chunk.fetchedFrom : null;
     }
 
     private boolean takeIn(List<BlockHash> missing, Set<BlockHash> kept) {

@@ -7,28 +7,25 @@ import dev.sluice.kv.KvLayout;
 import dev.sluice.kv.TransferPlan;
 import dev.sluice.offload.ConnectorRequest;
 import dev.sluice.offload.ExternalMatch;
+import dev.sluice.offload.GuardedStorage;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.LoadReport;
 import dev.sluice.offload.OffloadListener;
 import dev.sluice.offload.OffloadSnapshot;
+import dev.sluice.offload.OffloadSnapshot.TierBytes;
 import dev.sluice.offload.StepView;
 import dev.sluice.offload.StorageTier;
 import dev.sluice.offload.Tier;
-import dev.sluice.offload.TierGuard;
-import dev.sluice.offload.host.ChunkCache.State;
-import dev.sluice.offload.host.TransferJobs.Job;
-import dev.sluice.request.TokensByTier;
+import dev.sluice.offload.Transfer;
+import dev.sluice.offload.TransferLedger;
 import dev.sluice.runtime.Clock;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /**
- * Keeps key/value blocks in host memory, and behind it in a storage tier if there is one, so that evicted prefixes come
+ * Keeps key/value blocks in host memory, and behind it in storage tiers if there are any, so that evicted prefixes come
  * back instead of being computed again. The idea and the rules are those of vLLM's offloading connector.
  *
  * <p>Blocks travel in chunks of consecutive blocks; a chunk is known by the hash of its last block, which stands for the
@@ -40,59 +37,50 @@ import org.jspecify.annotations.Nullable;
  */
 public final class HostMemoryConnector implements KvConnector {
 
-    private static final class RequestState {
-        private int nextStored;
-        private boolean admittedNow; // what it found may be computed only with this step
-        private int fetchedTo;
-        private boolean counted;
-        private long loadJob = NO_JOB;
-    }
-
     private final OffloadSettings settings;
     private final ChunkGeometry geometry;
     private final int blockSize;
     private final int chunkBlocks;
     private final int chunkTokens;
-    private final boolean prefixCaching;
     private final ChunkCache cache;
-    private final TransferJobs jobs;
-    private final StorageTraffic storage;
-    private final CopyResults results;
-    private final TierGuard guard;
+    private final TransferLedger ledger;
+    private final StorageTiers storage;
+    private final PrefixLookup lookup;
+    private final TransferCompletions completions;
+    private final Tier host;
     private final Clock clock;
     private final IdentityHashMap<ConnectorRequest, RequestState> states = new IdentityHashMap<>();
-    private final List<BlockHash> wanted = new ArrayList<>();
-    private int generation;
     private long storesSkipped;
     private volatile OffloadSnapshot snapshot;
 
     /**
      * @param layout of the device's blocks
      * @param pages host memory, one page a block; what does not make a whole chunk stays unused
+     * @param host host memory, as transfers between it and the device know it
+     * @param storage the tiers behind host memory, the faster first
      * @param prefixCaching whether the device finds blocks by contents, so that waiting for another's load pays
      */
     public HostMemoryConnector(
             OffloadSettings settings,
             KvLayout layout,
             HostPages pages,
-            TierGuard guard,
-            @Nullable StorageTier storage,
-            TierGuard storageGuard,
+            Tier host,
+            List<GuardedStorage> storage,
             OffloadListener listener,
             Clock clock,
             boolean prefixCaching) {
         this.settings = settings;
-        this.guard = guard;
+        this.host = host;
         this.clock = clock;
-        this.prefixCaching = prefixCaching;
         geometry = new ChunkGeometry(layout.blockSize(), settings.blocksPerChunk(), pages.pageBytes());
         blockSize = geometry.blockSize();
         chunkBlocks = geometry.chunkBlocks();
         chunkTokens = geometry.chunkTokens();
         cache = ChunkCache.of(pages.count() / chunkBlocks, settings);
-        jobs = new TransferJobs(layout.blockCount());
-        this.storage = new StorageTraffic(storage, storageGuard, cache, listener, clock);
-        results = new CopyResults(geometry, cache, jobs, this.storage, guard, listener, clock);
+        ledger = new TransferLedger(layout.blockCount(), pages.pageBytes(), listener, clock);
+        this.storage = new StorageTiers(storage, cache, ledger);
+        lookup = new PrefixLookup(geometry, cache, host, this.storage, clock, settings.asynchronous(), prefixCaching);
+        completions = new TransferCompletions(geometry, cache, ledger, this.storage);
         snapshot = takeSnapshot();
     }
 
@@ -107,65 +95,13 @@ public final class HostMemoryConnector implements KvConnector {
     }
 
     @Override
+    public void prefetch(ConnectorRequest request, int localTokens) {
+        lookup.prefetch(request, state(request), localTokens);
+    }
+
+    @Override
     public ExternalMatch match(ConnectorRequest request, int localTokens) {
-        int known = request.tokenCount() - (settings.asynchronous() ? 0 : 1);
-        int limit = known / chunkTokens;
-        if (limit * chunkTokens - localTokens < chunkTokens || !guard.permits()) {
-            return ExternalMatch.NONE;
-        }
-        int first = localTokens / chunkTokens;
-        countOnce(request, first, limit);
-        wanted.clear();
-        boolean waits = false;
-        for (int chunk = first; chunk < limit; chunk++) {
-            BlockHash key = geometry.key(request, chunk);
-            State state = cache.lookup(key);
-            if (state == State.ABSENT && !fetch(request, chunk, key)) {
-                break;
-            }
-            waits |= state != State.READY || (prefixCaching && cache.isBeingLoaded(key));
-            wanted.add(key);
-        }
-        int tokens = (first + wanted.size()) * chunkTokens - localTokens;
-        if (tokens < chunkTokens) {
-            return ExternalMatch.NONE;
-        }
-        if (waits) {
-            return ExternalMatch.ASK_AGAIN;
-        }
-        cache.touch(wanted);
-        return new ExternalMatch(byTier(request, tokens));
-    }
-
-    /** Of the chunks wanted, those that were fetched for this request count for the tier that they came from. */
-    private TokensByTier byTier(ConnectorRequest request, int tokens) {
-        Map<String, Integer> found = new LinkedHashMap<>();
-        int left = tokens;
-        for (int i = wanted.size() - 1; i >= 0; i--) {
-            boolean fetched = cache.isFetchedFor(wanted.get(i), request.sequence());
-            int part = Math.min(left, chunkTokens); // the device may hold the first chunk in part
-            found.merge(fetched ? Tier.STORAGE.label() : Tier.HOST.label(), part, Integer::sum);
-            left -= part;
-        }
-        return new TokensByTier(found);
-    }
-
-    private void countOnce(ConnectorRequest request, int from, int to) {
-        RequestState state = state(request);
-        for (int chunk = from; chunk < to && !state.counted; chunk++) {
-            cache.countRequest(geometry.key(request, chunk));
-        }
-        state.counted = true;
-    }
-
-    /** Begins to bring a chunk back from the storage tier; false if it is not there, or there is no room for it. */
-    private boolean fetch(ConnectorRequest request, int chunk, BlockHash key) {
-        RequestState state = state(request);
-        if (chunk < state.fetchedTo || !storage.has(key) || !cache.prepareFetch(key, wanted, request.sequence())) {
-            return false;
-        }
-        state.fetchedTo = chunk + 1; // once only, or two requests could fetch each other's chunks out for ever
-        return storage.read(key, geometry.pageKeys(request, chunk), geometry.pages(cache.id(key)), generation);
+        return lookup.match(request, state(request), localTokens);
     }
 
     @Override
@@ -193,12 +129,12 @@ public final class HostMemoryConnector implements KvConnector {
         }
         int[] targets = Arrays.copyOfRange(blocks, firstBlock, firstBlock + count);
         boolean beforeStep = !settings.asynchronous();
-        Job job = jobs.begin(false, beforeStep, chunks, targets, pages, keys, clock.monotonicNanos(), generation);
+        Transfer load = ledger.beginCopy(host, true, beforeStep, chunks, targets, pages, keys);
         if (beforeStep) {
             return NO_JOB;
         }
-        state.loadJob = job.id;
-        return job.id;
+        state.loadJob = load.job();
+        return load.job();
     }
 
     @Override
@@ -206,6 +142,7 @@ public final class HostMemoryConnector implements KvConnector {
         RequestState state = state(request);
         store(request, state, blocks);
         state.fetchedTo = 0;
+        state.askedNanos = clock.monotonicNanos();
     }
 
     @Override
@@ -225,10 +162,10 @@ public final class HostMemoryConnector implements KvConnector {
                 store(request, state, step.blocks(i));
             }
         }
-        if (jobs.hasStores()) {
+        if (ledger.hasStores()) {
             fence(step);
         }
-        TransferPlan plan = jobs.takePlan();
+        TransferPlan plan = ledger.takePlan();
         if (!plan.isEmpty()) {
             publish();
         }
@@ -242,7 +179,7 @@ public final class HostMemoryConnector implements KvConnector {
             int last = (computed + step.scheduledTokens(i) - 1) / blockSize;
             int[] blocks = step.blocks(i);
             for (int block = computed / blockSize; block <= last; block++) {
-                jobs.willWrite(blocks[block]);
+                ledger.willWrite(blocks[block]);
             }
         }
     }
@@ -257,7 +194,9 @@ public final class HostMemoryConnector implements KvConnector {
         if (request.computedTokens() < state.nextStored * chunkTokens) {
             state.nextStored = request.computedTokens() / chunkTokens; // a load failed: computed anew, offered anew
         }
-        if (complete <= state.nextStored || jobs.isLoading(state.loadJob) || !guard.permits()) {
+        if (complete <= state.nextStored
+                || ledger.isUnderWay(state.loadJob)
+                || !host.guard().permits()) {
             return;
         }
         List<BlockHash> offered = new ArrayList<>(complete - state.nextStored);
@@ -296,13 +235,13 @@ public final class HostMemoryConnector implements KvConnector {
             }
             next++;
         }
-        jobs.begin(true, false, accepted, sources, pages, keys, clock.monotonicNanos(), generation);
+        ledger.beginCopy(host, false, false, accepted, sources, pages, keys);
     }
 
     @Override
     public LoadReport onTransfers(List<FinishedTransfer> finished) {
-        boolean storageMoved = storage.poll(generation);
-        LoadReport report = results.apply(finished, generation);
+        boolean storageMoved = completions.poll();
+        LoadReport report = completions.apply(finished);
         if (storageMoved || !finished.isEmpty()) {
             publish();
         }
@@ -311,13 +250,13 @@ public final class HostMemoryConnector implements KvConnector {
 
     @Override
     public boolean hasPendingWork() {
-        return jobs.openCount() > 0 || storage.hasPendingWork();
+        return ledger.openCount() > 0;
     }
 
     /** Forgets everything stored; copies under way end without effect. */
     @Override
     public void reset() {
-        generation++;
+        ledger.reset();
         cache.clear();
         storage.reset();
         for (RequestState state : states.values()) {
@@ -341,15 +280,15 @@ public final class HostMemoryConnector implements KvConnector {
     }
 
     private OffloadSnapshot takeSnapshot() {
-        return new OffloadSnapshot(
-                cache.capacity() * geometry.chunkBytes(),
-                cache.used() * geometry.chunkBytes(),
-                cache.pinned() * geometry.chunkBytes(),
-                storage.bytesCapacity(),
-                storage.bytesUsed(),
-                jobs.openCount() + storage.openCount(),
-                storesSkipped,
-                results.lateCompletions());
+        List<TierBytes> tiers = new ArrayList<>();
+        long chunkBytes = geometry.chunkBytes();
+        tiers.add(new TierBytes(
+                host.name(), cache.capacity() * chunkBytes, cache.used() * chunkBytes, cache.pinned() * chunkBytes));
+        for (GuardedStorage slow : storage.tiers()) {
+            StorageTier kept = slow.storage();
+            tiers.add(new TierBytes(slow.tier().name(), kept.bytesCapacity(), kept.bytesUsed(), 0));
+        }
+        return new OffloadSnapshot(tiers, ledger.openCount(), storesSkipped, ledger.lateCompletions());
     }
 
     /**
@@ -359,7 +298,7 @@ public final class HostMemoryConnector implements KvConnector {
      */
     public void verifyBooks() {
         cache.verify();
-        jobs.verify();
+        ledger.verify();
         if (states.isEmpty() && !hasPendingWork() && cache.pinned() != 0) {
             throw new IllegalStateException("host tier: nothing is under way, but chunks are pinned");
         }

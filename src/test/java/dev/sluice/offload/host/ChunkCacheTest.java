@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.kv.BlockHash;
+import dev.sluice.offload.Tier;
+import dev.sluice.offload.TierGuard;
 import dev.sluice.offload.host.ChunkCache.State;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -13,6 +15,8 @@ import org.junit.jupiter.api.Test;
 
 /** The books of the host tier, with the numbers of vLLM's tests of its CPU cache manager. */
 class ChunkCacheTest {
+
+    private static final Tier DISK = new Tier("disk", TierGuard.NONE);
 
     private ChunkCache cache = new ChunkCache(4, new LruPolicy(), 0, 100);
 
@@ -229,15 +233,17 @@ class ChunkCacheTest {
     @Test
     void aChunkFromASlowerTierNeedsNoRequestsAndSparesWhatIsWanted() {
         cache = new ChunkCache(2, new LruPolicy(), 5, 10);
-        assertThat(cache.prepareFetch(key(1), List.of(), 77)).isTrue();
-        assertThat(cache.prepareFetch(key(1), List.of(), 78)).as("on its way").isFalse();
+        assertThat(cache.prepareFetch(key(1), List.of(), 77, DISK)).isTrue();
+        assertThat(cache.prepareFetch(key(1), List.of(), 78, DISK))
+                .as("on its way")
+                .isFalse();
         complete(true, 1);
-        assertThat(cache.isFetchedFor(key(1), 77)).isTrue();
-        assertThat(cache.isFetchedFor(key(1), 78)).isFalse();
-        assertThat(cache.prepareFetch(key(2), keys(1), 77)).isTrue();
+        assertThat(cache.fetchedFrom(key(1), 77)).isEqualTo(DISK);
+        assertThat(cache.fetchedFrom(key(1), 78)).isNull();
+        assertThat(cache.prepareFetch(key(2), keys(1), 77, DISK)).isTrue();
         complete(true, 2);
-        assertThat(cache.prepareFetch(key(3), keys(1, 2), 77)).isFalse();
-        assertThat(cache.prepareFetch(key(3), keys(1), 77)).isTrue();
+        assertThat(cache.prepareFetch(key(3), keys(1, 2), 77, DISK)).isFalse();
+        assertThat(cache.prepareFetch(key(3), keys(1), 77, DISK)).isTrue();
         assertAbsent(2);
     }
 

@@ -21,6 +21,7 @@ import dev.sluice.offload.Tier;
 import dev.sluice.offload.TierGuard;
 import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.SamplingParams;
+import dev.sluice.request.TokensByTier;
 import dev.sluice.scheduler.LifecycleListener;
 import dev.sluice.scheduler.SchedulerLoop;
 import dev.sluice.scheduler.SchedulerSettings;
@@ -59,22 +60,22 @@ final class OffloadBench {
     /** While true, nobody hears of copies that have ended, but for those that a step waits for. */
     boolean holding;
 
-    /** What the connector says of its tiers: {@code "HOST load failed"}. */
+    /** What the connector says of its tiers: {@code "host load failed"}. */
     final List<String> told = new ArrayList<>();
 
     private final OffloadListener heard = new OffloadListener() {
         @Override
-        public void onStored(Tier tier, long bytes, long nanos) {
+        public void onStored(String tier, long bytes, long nanos) {
             told.add(tier + " stored " + bytes);
         }
 
         @Override
-        public void onLoaded(Tier tier, long bytes, long nanos) {
+        public void onLoaded(String tier, long bytes, long nanos) {
             told.add(tier + " loaded " + bytes);
         }
 
         @Override
-        public void onFailed(Tier tier, boolean load) {
+        public void onFailed(String tier, boolean load) {
             told.add(tier + (load ? " load" : " store") + " failed");
         }
     };
@@ -109,9 +110,8 @@ final class OffloadBench {
                 settings,
                 layout,
                 simulator.allocateHostPages(pages),
-                TierGuard.NONE,
-                null,
-                TierGuard.NONE,
+                new Tier(TokensByTier.HOST, TierGuard.NONE),
+                List.of(),
                 heard,
                 clock,
                 true);
@@ -230,7 +230,7 @@ final class OffloadBench {
     }
 
     long hostChunks(int blocksPerChunk) {
-        return connector.snapshot().hostUsedBytes()
+        return connector.snapshot().tier("host").used()
                 / (blocksPerChunk * simulator.spec().blockBytes());
     }
 

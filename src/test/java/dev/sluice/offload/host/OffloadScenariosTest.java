@@ -239,7 +239,7 @@ class OffloadScenariosTest {
         bench.holding = false;
         bench.runToEnd();
         assertThat(bench.hostChunks(3)).isZero();
-        assertThat(bench.connector.snapshot().hostPinnedBytes()).isZero();
+        assertThat(bench.connector.snapshot().tier("host").pinned()).isZero();
         assertThat(bench.cache.pool().free()).isEqualTo(39);
     }
 
@@ -250,7 +250,7 @@ class OffloadScenariosTest {
             int[] prompt = bench.distinctPrompt(12);
             bench.add("a", prompt, 1);
             bench.runToEnd();
-            assertThat(bench.told).containsExactly("HOST stored 96");
+            assertThat(bench.told).containsExactly("host stored 96");
             assertThat(bench.loop.resetPrefixCache(false, false)).isTrue();
             bench.told.clear();
             bench.failing.add(failing);
@@ -258,7 +258,7 @@ class OffloadScenariosTest {
             bench.step();
             bench.runToEnd();
             bench.failing.clear();
-            assertThat(bench.told.getFirst()).isEqualTo("HOST load failed");
+            assertThat(bench.told.getFirst()).isEqualTo("host load failed");
             assertThat(bench.told).noneMatch(line -> line.contains("loaded"));
             assertThat(bench.sinks.get("b").tokens()).isEqualTo(bench.demanded("b"));
         }
@@ -270,6 +270,6 @@ class OffloadScenariosTest {
         bench.failing.add(1);
         bench.add("a", bench.distinctPrompt(12), 1);
         bench.runToEnd();
-        assertThat(bench.told).containsExactly("HOST store failed");
+        assertThat(bench.told).containsExactly("host store failed");
     }
 }

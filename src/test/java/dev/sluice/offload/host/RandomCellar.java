@@ -15,8 +15,10 @@ import dev.sluice.offload.LoadReport;
 import dev.sluice.offload.OffloadListener;
 import dev.sluice.offload.OffloadSnapshot;
 import dev.sluice.offload.StepView;
+import dev.sluice.offload.Tier;
 import dev.sluice.offload.TierGuard;
 import dev.sluice.offload.host.OffloadSettings.Eviction;
+import dev.sluice.request.TokensByTier;
 import dev.sluice.testkit.VirtualClock;
 import java.lang.foreign.Arena;
 import java.util.ArrayDeque;
@@ -227,9 +229,8 @@ final class RandomCellar {
                 settings,
                 new KvLayout(deviceBlocks, BLOCK_SIZE),
                 pageCount == 0 ? new HostPages(Arena.ofAuto().allocate(0), 8) : pages,
-                guard,
-                null,
-                guard,
+                new Tier(TokensByTier.HOST, guard),
+                List.of(),
                 OffloadListener.NONE,
                 clock,
                 random.nextBoolean());
@@ -321,6 +322,7 @@ final class RandomCellar {
     private void admit(Player player) {
         List<Integer> hits = hits(player);
         int found = hits.size() * BLOCK_SIZE;
+        connector.prefetch(player, found);
         ExternalMatch match = connector.match(player, found);
         int promise = match.tokens();
         if (match.askAgain() || player.tokens.length == 1) {
@@ -523,10 +525,10 @@ final class RandomCellar {
         connector.verifyBooks();
         OffloadSnapshot snapshot = connector.snapshot();
         long chunkBytes = 8L * settings.blocksPerChunk();
-        check(snapshot.hostCapacityBytes() == pageCount / settings.blocksPerChunk() * chunkBytes, "capacity");
-        check(snapshot.hostUsedBytes() <= snapshot.hostCapacityBytes(), "more used than there is");
-        check(snapshot.hostPinnedBytes() <= snapshot.hostUsedBytes(), "more pinned than used");
-        check(snapshot.hostUsedBytes() % chunkBytes == 0, "a part of a chunk");
+        check(snapshot.tier("host").capacity() == pageCount / settings.blocksPerChunk() * chunkBytes, "capacity");
+        check(snapshot.tier("host").used() <= snapshot.tier("host").capacity(), "more used than there is");
+        check(snapshot.tier("host").pinned() <= snapshot.tier("host").used(), "more pinned than used");
+        check(snapshot.tier("host").used() % chunkBytes == 0, "a part of a chunk");
         for (Player player : players) {
             for (int i = 0; player.stage != Stage.LOADING && i < player.computed / BLOCK_SIZE; i++) {
                 boolean right = player.blockHash(i).equals(onDevice[player.blocks.get(i)]);
@@ -546,9 +548,9 @@ final class RandomCellar {
             audit();
         }
         check(free.size() == deviceBlocks - 1, "blocks are lost");
-        check(connector.snapshot().hostPinnedBytes() == 0, "pinned at rest");
+        check(connector.snapshot().tier("host").pinned() == 0, "pinned at rest");
         connector.reset();
-        check(connector.snapshot().hostUsedBytes() == 0, "something is left after a reset");
+        check(connector.snapshot().tier("host").used() == 0, "something is left after a reset");
         audit();
     }
 

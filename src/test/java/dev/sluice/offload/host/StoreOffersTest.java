@@ -11,7 +11,9 @@ import dev.sluice.kv.TransferPlan;
 import dev.sluice.offload.ConnectorRequest;
 import dev.sluice.offload.OffloadListener;
 import dev.sluice.offload.StepView;
+import dev.sluice.offload.Tier;
 import dev.sluice.offload.TierGuard;
+import dev.sluice.request.TokensByTier;
 import dev.sluice.testkit.VirtualClock;
 import java.lang.foreign.Arena;
 import java.util.List;
@@ -67,9 +69,8 @@ class StoreOffersTest {
             new OffloadSettings(1, OffloadSettings.Eviction.LRU, 0, 100, true, false),
             new KvLayout(10, 4),
             new HostPages(Arena.ofAuto().allocate(8 * 64), 64),
-            TierGuard.NONE,
-            null,
-            TierGuard.NONE,
+            new Tier(TokensByTier.HOST, TierGuard.NONE),
+            List.of(),
             OffloadListener.NONE,
             new VirtualClock(),
             true);

@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  *       +------the plan was lost------> invalid, and over
  * </pre>
  */
-final class PromisedLoads {
+final class PendingLoads {
 
     /** The load of one admission: which blocks it fills, and with what. */
     private static final class Load {
@@ -89,10 +89,9 @@ final class PromisedLoads {
     private final List<FinishedTransfer> refused = new ArrayList<>();
     private int copiedLoads; // of the copies
     private boolean storesAreStale;
-    private int[] invalid = {};
-    private long[] received = {};
+    private final LoadReport.Builder report = new LoadReport.Builder();
 
-    PromisedLoads(KvLayout layout) {
+    PendingLoads(KvLayout layout) {
         this.layout = layout;
     }
 
@@ -209,7 +208,7 @@ final class PromisedLoads {
             }
             for (int i = 0; i < load.blocks.length && covered; i++) {
                 if (!load.covered[i]) {
-                    invalidate(load.blocks[i]);
+                    report.invalidate(load.blocks[i]);
                 }
             }
             if (load.job != KvConnector.NO_JOB) {
@@ -228,10 +227,10 @@ final class PromisedLoads {
 
     private void end(Load load) {
         for (int block : load.blocks) {
-            invalidate(block);
+            report.invalidate(block);
         }
         if (load.job != KvConnector.NO_JOB) {
-            receive(load.job);
+            report.receive(load.job);
         }
     }
 
@@ -261,7 +260,7 @@ final class PromisedLoads {
             copiedLoads--;
             load.openCopies--;
             if (load.openCopies == 0 && (load.over || !speaks) && underWay.remove(load.job) != null) {
-                receive(load.job);
+                report.receive(load.job);
             }
         }
     }
@@ -279,7 +278,7 @@ final class PromisedLoads {
 
     /** True while loads are under way, those of a step too, or something is to be told. */
     boolean isPending() {
-        return !underWay.isEmpty() || copiedLoads > 0 || invalid.length + received.length > 0;
+        return !underWay.isEmpty() || copiedLoads > 0 || !report.isEmpty();
     }
 
     /** Jobs that the connector must hear of, whose outcome the scheduler has been told already. */
@@ -293,46 +292,38 @@ final class PromisedLoads {
         return !refused.isEmpty();
     }
 
-    /** Adds to what is told next; blocks that do not exist are left out. */
-    void addInvalid(int[] blocks) {
-        for (int block : blocks) {
-            if (isBlock(block)) {
-                invalidate(block);
-            }
-        }
+    /** The connector says so; blocks that do not exist are left out. */
+    void add(LoadReport said) {
+        addInvalid(said.invalidBlocks());
+        addEnded(said);
     }
 
-    /** The connector says that these loads are over; those whose copies are not will be told later. */
-    void addReceived(long[] jobs) {
-        for (long job : jobs) {
+    /** As {@link #add}, but for the blocks. Loads whose copies have not ended will be told later. */
+    void addEnded(LoadReport said) {
+        for (long job : said.received()) {
             Load load = underWay.get(job);
             if (load != null && load.openCopies > 0) {
                 load.over = true;
             } else {
                 underWay.remove(job);
-                receive(job);
+                report.receive(job);
+            }
+        }
+        for (long job : said.abandoned()) {
+            report.abandon(job);
+        }
+    }
+
+    private void addInvalid(int[] blocks) {
+        for (int block : blocks) {
+            if (isBlock(block)) {
+                report.invalidate(block);
             }
         }
     }
 
-    /** All that is to be told, with what is given; nothing is left to be told. */
-    LoadReport takeReport(long[] abandoned) {
-        if (invalid.length + received.length + abandoned.length == 0) {
-            return LoadReport.NONE;
-        }
-        LoadReport report = new LoadReport(invalid, received, abandoned);
-        invalid = new int[0];
-        received = new long[0];
-        return report;
-    }
-
-    private void invalidate(int block) {
-        invalid = Arrays.copyOf(invalid, invalid.length + 1);
-        invalid[invalid.length - 1] = block;
-    }
-
-    private void receive(long job) {
-        received = Arrays.copyOf(received, received.length + 1);
-        received[received.length - 1] = job;
+    /** All that is to be told; nothing is left to be told. */
+    LoadReport takeReport() {
+        return report.take();
     }
 }
