@@ -25,7 +25,7 @@ public interface StorageTier extends AutoCloseable {
         ASK_AGAIN
     }
 
-    /** Whether a chunk can be read; never waits. */
+    /** Whether a chunk can be read; never waits. Who has answered hit or miss does not ask again before the next poll. */
     Lookup lookup(BlockHash key);
 
     /**
@@ -44,7 +44,7 @@ public interface StorageTier extends AutoCloseable {
      */
     boolean read(long job, BlockHash key, BlockHash[] pageKeys, int[] pages);
 
-    /** Jobs that have ended since the last call. */
+    /** Jobs that have ended since the last call; called in every turn of the scheduler's loop. */
     List<Ended> poll();
 
     /** Bytes kept. */

@@ -6,7 +6,6 @@ import dev.sluice.kv.HostPages;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.offload.GuardedStorage;
 import dev.sluice.offload.OffloadListener;
-import dev.sluice.offload.StorageTier;
 import dev.sluice.offload.Tier;
 import dev.sluice.offload.TierGuard;
 import dev.sluice.offload.host.HostMemoryConnector;
@@ -14,8 +13,10 @@ import dev.sluice.offload.host.OffloadSettings;
 import dev.sluice.offload.host.OffloadSettings.Eviction;
 import dev.sluice.request.TokensByTier;
 import dev.sluice.testkit.VirtualClock;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.SplittableRandom;
 
 /** The tiers of one simulated world and what goes wrong in them, as the seed decides. */
 final class SimulatedCellar {
@@ -78,25 +79,33 @@ final class SimulatedCellar {
                 chance(0.5),
                 chance(0.7));
         HostPages pages = executor.allocateHostPages(1 + random.nextInt(chance(0.3) ? 10 : 300));
-        StorageTier storage = chance(0.5)
-                ? new SimulatedStorage(
-                        pages,
-                        1 + random.nextInt(100),
-                        delay,
-                        failureRate,
-                        () -> faultsOn,
-                        new Random(random.nextLong()))
-                : null;
+        List<GuardedStorage> storage =
+                chance(0.5) ? storage(pages, 1 + random.nextInt(100), random.nextLong()) : List.of();
         HostMemoryConnector connector = new HostMemoryConnector(
                 settings,
                 layout,
                 pages,
                 new Tier(TokensByTier.HOST, guard()),
-                storage == null ? List.of() : List.of(new GuardedStorage(new Tier("storage", guard()), storage)),
+                storage,
                 OffloadListener.NONE,
                 clock,
                 prefixCaching);
-        return new CheckedConnector(connector, layout.blockSize(), storage == null);
+        return new CheckedConnector(connector, layout.blockSize(), storage.isEmpty());
+    }
+
+    /** One tier like a disk, or one that is remote, or the one behind the other. */
+    private List<GuardedStorage> storage(HostPages pages, int capacity, long seed) {
+        Random draws = new Random(new SplittableRandom(seed).nextLong());
+        List<GuardedStorage> tiers = new ArrayList<>();
+        int which = draws.nextInt(3);
+        for (boolean remote : new boolean[] {false, true}) {
+            if (which == 2 || remote == (which == 1)) {
+                SimulatedStorage storage = new SimulatedStorage(
+                        pages, capacity, delay, failureRate, () -> faultsOn, new Random(draws.nextLong()), remote);
+                tiers.add(new GuardedStorage(new Tier(remote ? "remote" : "storage", guard()), storage));
+            }
+        }
+        return tiers;
     }
 
     private TierGuard guard() {

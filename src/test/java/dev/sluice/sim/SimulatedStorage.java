@@ -5,6 +5,7 @@ import dev.sluice.kv.HostPages;
 import dev.sluice.offload.StorageTier;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -12,7 +13,10 @@ import java.util.Map;
 import java.util.Random;
 import java.util.function.BooleanSupplier;
 
-/** A storage tier in memory whose operations take some polls, and fail now and then. */
+/**
+ * A storage tier in memory whose operations take some polls, and fail now and then. A remote one has to find out what it
+ * holds, and sometimes never does.
+ */
 final class SimulatedStorage implements StorageTier {
 
     private static final class Operation {
@@ -40,11 +44,20 @@ final class SimulatedStorage implements StorageTier {
     private final double failureRate;
     private final BooleanSupplier faultsOn;
     private final Random random;
+    private final boolean remote;
+    private final Map<BlockHash, Integer> asked = new HashMap<>(); // polls until the answer is known
     private final LinkedHashMap<BlockHash, byte[][]> kept = new LinkedHashMap<>();
     private final List<Operation> open = new ArrayList<>();
 
     SimulatedStorage(
-            HostPages host, int capacity, int delay, double failureRate, BooleanSupplier faultsOn, Random random) {
+            HostPages host,
+            int capacity,
+            int delay,
+            double failureRate,
+            BooleanSupplier faultsOn,
+            Random random,
+            boolean remote) {
+        this.remote = remote;
         this.host = host;
         this.capacity = capacity;
         this.delay = delay;
@@ -60,6 +73,9 @@ final class SimulatedStorage implements StorageTier {
 
     @Override
     public Lookup lookup(BlockHash key) {
+        if (remote && asked.computeIfAbsent(key, k -> 1 + polls()) > 0) {
+            return Lookup.ASK_AGAIN;
+        }
         return kept.containsKey(key) ? Lookup.HIT : Lookup.MISS;
     }
 
@@ -83,6 +99,8 @@ final class SimulatedStorage implements StorageTier {
 
     @Override
     public List<Ended> poll() {
+        asked.replaceAll((key, polls) -> polls - 1);
+        asked.values().removeIf(polls -> polls < -5); // what was known grows old
         List<Ended> ended = new ArrayList<>();
         for (Iterator<Operation> i = open.iterator(); i.hasNext(); ) {
             Operation operation = i.next();

@@ -83,7 +83,7 @@ final class StorageTiers {
     /** What has ended since the last call. */
     List<StorageTier.Ended> poll() {
         List<StorageTier.Ended> ended = List.of();
-        for (int i = 0; i < tiers.size() && ledger.openCount() > 0; i++) {
+        for (int i = 0; i < tiers.size(); i++) {
             List<StorageTier.Ended> more = tiers.get(i).storage().poll();
             if (!more.isEmpty()) {
                 ended = new ArrayList<>(ended);

@@ -230,7 +230,8 @@ class DiskFailureTest {
         assertThat(ask(tier, 0, 30)).isFalse();
         List<Ended> ended = await(tier, 9);
         assertThat(tier.hasPendingWork()).isFalse();
-        long written = ended.stream().filter(e -> e.job() >= 10 && e.succeeded()).count();
+        long written =
+                ended.stream().filter(e -> e.job() >= 10 && e.succeeded()).count();
         assertThat(written).isLessThanOrEqualTo(1);
         assertThat(tier.bytesUsed()).isEqualTo((1 + written) * chunkBytes()).isEqualTo(bench.bytesOnDisk());
         tier.close(); // again: nothing
