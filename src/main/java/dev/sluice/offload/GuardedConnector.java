@@ -105,7 +105,7 @@ public final class GuardedConnector implements KvConnector {
         }
     }
 
-    /** As the connector said when it made its latest promise: an answer that changes in between would be fatal. */
+    /** As the connector said when it made its latest match: an answer that changes in between would be fatal. */
     @Override
     public boolean loadsAsynchronously() {
         return asynchronous;
@@ -144,14 +144,14 @@ public final class GuardedConnector implements KvConnector {
         try {
             asynchronous = connector.loadsAsynchronously();
             ExternalMatch match = connector.match(request, localTokens);
-            int promise = match.tokens();
-            if (match.askAgain() || promise == 0) {
+            int tokens = match.tokens();
+            if (match.askAgain() || tokens == 0) {
                 return match.askAgain() ? ExternalMatch.ASK_AGAIN : ExternalMatch.NONE;
             }
             int left = request.tokenCount() - localTokens;
-            boolean whole = promise % layout.blockSize() == 0 || (asynchronous && promise == left);
-            if (promise < 0 || promise > left - (asynchronous ? 0 : 1) || !whole) {
-                failed("match, whose answer " + promise + " of " + left + " tokens cannot be", null);
+            boolean whole = tokens % layout.blockSize() == 0 || (asynchronous && tokens == left);
+            if (tokens < 0 || tokens > left - (asynchronous ? 0 : 1) || !whole) {
+                failed("match, whose answer " + tokens + " of " + left + " tokens cannot be", null);
                 return ExternalMatch.NONE;
             }
             return match;

@@ -14,8 +14,8 @@ public interface KvConnector extends AutoCloseable {
     long NO_JOB = 0;
 
     /**
-     * Answer of {@link #onAllocated}: what was promised cannot be loaded after all. The request is admitted as if nothing had
-     * been promised; the blocks of this call are taken back.
+     * Answer of {@link #onAllocated}: what was matched cannot be loaded after all. The request is admitted as if nothing had
+     * been found; the blocks of this call are taken back.
      */
     long NOT_LOADED = -1;
 

@@ -11,7 +11,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The books of the host tier: which chunk lies where, who uses it, and who has to go. Moves no byte itself. Follows vLLM's
+ * The index of the host tier: which chunk lies where, who uses it, and who has to go. Moves no byte itself. Follows vLLM's
  * CPU cache manager.
  *
  * <pre>

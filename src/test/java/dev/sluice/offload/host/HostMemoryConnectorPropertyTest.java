@@ -17,17 +17,17 @@ class HostMemoryConnectorPropertyTest {
     void theBooksBalanceAfterAnyHistory() {
         long loaded = 0;
         for (int seed = 0; seed < SEEDS; seed++) {
-            RandomCellar cellar = new RandomCellar(seed);
+            RandomRequests tiers = new RandomRequests(seed);
             try {
                 for (int i = 0; i < OPERATIONS; i++) {
-                    cellar.operate();
-                    cellar.audit();
+                    tiers.operate();
+                    tiers.audit();
                 }
-                cellar.end();
+                tiers.end();
             } catch (RuntimeException e) {
                 throw new AssertionError("seed " + seed + ": " + e.getMessage(), e);
             }
-            loaded += cellar.blocksLoaded();
+            loaded += tiers.blocksLoaded();
         }
         assertThat(loaded).as("blocks that came back: or nothing was tested").isGreaterThan(SEEDS);
     }

@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  * A connector in the hands of one seed, which plays scheduler and executor: it gives and takes blocks, and carries out
  * copies as late as it likes. It knows of every block and page whose contents they hold.
  */
-final class RandomCellar {
+final class RandomRequests {
 
     private static final int BLOCK_SIZE = 2;
     private static final long TIME_LIMIT = 1000;
@@ -187,7 +187,7 @@ final class RandomCellar {
         }
     }
 
-    RandomCellar(long seed) {
+    RandomRequests(long seed) {
         random = new Random(new SplittableRandom(seed).nextLong());
         settings = new OffloadSettings(
                 1 + random.nextInt(3),

@@ -20,13 +20,13 @@ import org.slf4j.LoggerFactory;
  * The secret hash seed that lives beside the chunks, so that prefixes have the same hashes after a restart although no
  * seed is configured.
  */
-public final class DiskSeed {
+public final class HashSeedFile {
 
-    private static final Logger log = LoggerFactory.getLogger(DiskSeed.class);
+    private static final Logger LOG = LoggerFactory.getLogger(HashSeedFile.class);
     private static final String NAME = "seed";
     private static final int BYTES = 32;
 
-    private DiskSeed() {}
+    private HashSeedFile() {}
 
     /**
      * Reads the seed of a directory, or makes one; to be called before a {@link DiskTier} is opened there.
@@ -57,7 +57,7 @@ public final class DiskSeed {
         } catch (NoSuchFileException e) {
             return null;
         }
-        log.warn("the seed in {} is damaged; a new one is made, and what was kept before will not be found", file);
+        LOG.warn("The seed in {} is damaged; a new one is made, and what was kept before will not be found", file);
         return null;
     }
 

@@ -10,7 +10,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class DiskSeedTest {
+class HashSeedFileTest {
 
     @TempDir
     Path root;
@@ -18,17 +18,17 @@ class DiskSeedTest {
     @Test
     void seedIsMadeOnceAndFoundAgain() throws IOException {
         Path directory = root.resolve("a/b");
-        byte[] seed = DiskSeed.readOrCreate(directory);
+        byte[] seed = HashSeedFile.readOrCreate(directory);
 
         assertThat(seed).hasSize(32).isNotEqualTo(new byte[32]);
-        assertThat(DiskSeed.readOrCreate(directory)).isEqualTo(seed);
+        assertThat(HashSeedFile.readOrCreate(directory)).isEqualTo(seed);
         assertThat(Files.readAllBytes(directory.resolve("seed"))).isEqualTo(seed);
-        assertThat(DiskSeed.readOrCreate(root.resolve("c"))).isNotEqualTo(seed);
+        assertThat(HashSeedFile.readOrCreate(root.resolve("c"))).isNotEqualTo(seed);
     }
 
     @Test
     void onlyTheOwnerCanReadIt() throws IOException {
-        DiskSeed.readOrCreate(root);
+        HashSeedFile.readOrCreate(root);
         if (Files.getFileStore(root).supportsFileAttributeView("posix")) {
             assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(root.resolve("seed"))))
                     .isEqualTo("rw-------");
@@ -40,11 +40,11 @@ class DiskSeedTest {
         for (byte[] damaged : new byte[][] {{}, new byte[31], new byte[33], new byte[32]}) {
             Files.write(root.resolve("seed"), damaged);
             try (DiskBench.Log log = new DiskBench.Log()) {
-                byte[] seed = DiskSeed.readOrCreate(root);
+                byte[] seed = HashSeedFile.readOrCreate(root);
 
                 assertThat(log.with("damaged")).hasSize(1);
                 assertThat(seed).hasSize(32).isNotEqualTo(new byte[32]);
-                assertThat(DiskSeed.readOrCreate(root)).isEqualTo(seed);
+                assertThat(HashSeedFile.readOrCreate(root)).isEqualTo(seed);
             }
         }
     }
@@ -53,18 +53,18 @@ class DiskSeedTest {
     void leftoverOfAnEarlierAttemptIsNoSeed() throws IOException {
         Files.write(root.resolve("seed.kvchunk.tmp"), new byte[] {1, 2, 3});
 
-        assertThat(DiskSeed.readOrCreate(root)).hasSize(32);
+        assertThat(HashSeedFile.readOrCreate(root)).hasSize(32);
         assertThat(root.resolve("seed.kvchunk.tmp")).doesNotExist();
     }
 
     @Test
     void seedAndChunksLiveTogether() {
-        byte[] seed = DiskSeed.readOrCreate(root);
+        byte[] seed = HashSeedFile.readOrCreate(root);
         DiskBench bench = new DiskBench(root);
         try (DiskTier tier = bench.open()) {
             assertThat(bench.store(tier, 1).succeeded()).isTrue();
         }
-        assertThat(DiskSeed.readOrCreate(root)).isEqualTo(seed);
+        assertThat(HashSeedFile.readOrCreate(root)).isEqualTo(seed);
         try (DiskTier tier = bench.open()) {
             assertThat(bench.fetch(tier, 1)).isTrue();
         }
@@ -74,7 +74,7 @@ class DiskSeedTest {
     void directoryThatCannotBeUsedIsOneSentence() throws IOException {
         Path file = Files.createFile(root.resolve("file"));
 
-        assertThatThrownBy(() -> DiskSeed.readOrCreate(file))
+        assertThatThrownBy(() -> HashSeedFile.readOrCreate(file))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageStartingWith("the disk tier cannot use the directory " + file + ": ");
     }

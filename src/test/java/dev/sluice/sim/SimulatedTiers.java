@@ -19,7 +19,7 @@ import java.util.Random;
 import java.util.SplittableRandom;
 
 /** The tiers of one simulated world and what goes wrong in them, as the seed decides. */
-final class SimulatedCellar {
+final class SimulatedTiers {
 
     private final Random random;
     private final double failureRate;
@@ -31,7 +31,7 @@ final class SimulatedCellar {
     private boolean faultsOn = true;
     private boolean sick;
 
-    SimulatedCellar(Random random) {
+    SimulatedTiers(Random random) {
         this.random = random;
         failureRate = chance(0.4) ? random.nextDouble() * (chance(0.3) ? 0.4 : 0.1) : 0;
         damageRate = chance(0.4) ? random.nextDouble() * (chance(0.3) ? 0.4 : 0.1) : 0;
@@ -143,17 +143,17 @@ final class SimulatedCellar {
 
             @Override
             public int copyDelay(long job) {
-                return SimulatedCellar.this.copyDelay();
+                return SimulatedTiers.this.copyDelay();
             }
 
             @Override
             public boolean failsCopy(long job, int index) {
-                return SimulatedCellar.this.failsCopy();
+                return SimulatedTiers.this.failsCopy();
             }
 
             @Override
             public boolean damagesPage(long job, int index) {
-                return SimulatedCellar.this.damagesPage();
+                return SimulatedTiers.this.damagesPage();
             }
         };
     }
