@@ -119,7 +119,6 @@ final class Answer {
         }
         if (opened == choices.length) {
             parts.addAll(heldBack);
-            heldBack.clear();
         }
     }
 

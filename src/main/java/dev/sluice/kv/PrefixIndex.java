@@ -92,7 +92,6 @@ final class PrefixIndex {
 
     void clear() {
         Arrays.fill(hashOf, null);
-        Arrays.fill(nextEqual, EMPTY);
         Arrays.fill(table, EMPTY);
         size = 0;
     }

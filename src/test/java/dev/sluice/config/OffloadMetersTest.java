@@ -2,8 +2,17 @@ package dev.sluice.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.kv.HostPages;
+import dev.sluice.kv.KvLayout;
+import dev.sluice.offload.OffloadListener;
+import dev.sluice.offload.Tier;
+import dev.sluice.offload.TierGuard;
+import dev.sluice.offload.host.HostMemoryConnector;
+import dev.sluice.offload.host.OffloadSettings;
+import dev.sluice.testkit.VirtualClock;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.lang.foreign.Arena;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -60,7 +69,32 @@ class OffloadMetersTest {
         assertLine("vllm:kv_offload_store_bytes_total", "host", "", 0);
         assertLine("sluice_kv_tier_tokens_total", "host", "", "load", 60);
         assertLine("sluice_kv_tier_tokens_total", "storage", "", "store", 5);
+        assertLine("vllm:kv_offload_load_size_sum", "host", "", 6000);
+        assertLine("vllm:kv_offload_load_size_sum", "storage", "", 0);
+        assertLine("vllm:kv_offload_store_size_sum", "storage", "", 500);
         assertThat(registry.scrape()).contains("vllm:kv_offload_load_size_count{");
+    }
+
+    @Test
+    void whatATierHoldsIsShown() {
+        HostMemoryConnector connector = new HostMemoryConnector(
+                new OffloadSettings(1, OffloadSettings.Eviction.LRU, 0, 100, true, false),
+                new KvLayout(10, 4),
+                new HostPages(Arena.ofAuto().allocate(8 * 64), 64),
+                new Tier("host", TierGuard.NONE),
+                List.of(),
+                OffloadListener.NONE,
+                new VirtualClock(),
+                true);
+        meters.watch(connector::snapshot);
+        System.gc(); // the registry must not be the only one to know the source
+        assertThat(registry.scrape().lines())
+                .contains(
+                        "sluice_kv_tier_bytes{engine=\"0\",model_name=\"m\",state=\"capacity\",tier=\"host\"} 512.0",
+                        "sluice_kv_tier_bytes{engine=\"0\",model_name=\"m\",state=\"used\",tier=\"host\"} 0.0",
+                        "sluice_kv_tier_jobs{engine=\"0\",model_name=\"m\"} 0.0",
+                        "vllm:kv_offload_stores_skipped_total{engine=\"0\",model_name=\"m\"} 0.0",
+                        "sluice_kv_tier_late_completions_total{engine=\"0\",model_name=\"m\"} 0.0");
     }
 
     @Test

@@ -38,6 +38,11 @@ class LoadFailureIT {
             HttpResponse<String> again = server.post("/v1/completions", body("the sea", false));
             assertThat(faults[0].failed() + faults[0].flipped()).isPositive();
             assertThat(server.metric("sluice_kv_failed_loads_total", "")).isPositive();
+            assertThat(server.metric("vllm:kv_offload_store_bytes_total", "tier=\"host\""))
+                    .isPositive();
+            assertThat(server.metric("vllm:kv_offload_load_bytes_total", "tier=\"host\""))
+                    .as("no load was whole")
+                    .isZero();
             if (policy.equals("recompute")) {
                 assertThat(again.statusCode()).isEqualTo(200);
                 assertThat(RunningServer.json(again.body()).at("/choices")).isEqualTo(first.at("/choices"));

@@ -7,15 +7,13 @@ import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.scheduler.PromptWork;
 import dev.sluice.scheduler.RequestTimeline;
-import dev.sluice.scheduler.SchedulerSnapshot;
 import dev.sluice.scheduler.Timelines;
-import dev.sluice.testkit.VirtualClock;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.util.Arrays;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,22 +25,7 @@ class RequestMetricsRecorderTest {
     private final RequestMetricsRecorder recorder = new RequestMetricsRecorder(registry, "m", 4096);
 
     private double value(String name, String labels) {
-        return value(registry.scrape(), name, labels);
-    }
-
-    private static double value(String page, String name, String labels) {
-        Matcher line = Pattern.compile("(?m)^" + Pattern.quote(name) + "\\{([^}]*)} (\\S+)$")
-                .matcher(page);
-        double sum = 0;
-        boolean found = false;
-        while (line.find()) {
-            if (line.group(1).contains(labels)) {
-                sum += Double.parseDouble(line.group(2));
-                found = true;
-            }
-        }
-        assertThat(found).as(name).isTrue();
-        return sum;
+        return Scrape.value(registry.scrape(), name, labels);
     }
 
     @ParameterizedTest
@@ -89,9 +72,22 @@ class RequestMetricsRecorderTest {
         assertThat(value("vllm:request_prefill_time_seconds_sum", "")).isEqualTo(1, Offset.offset(1e-9));
         assertThat(value("vllm:request_decode_time_seconds_sum", "")).isEqualTo(2, Offset.offset(1e-9));
         assertThat(value("vllm:request_time_per_output_token_seconds_sum", "")).isEqualTo(1, Offset.offset(1e-9));
+        assertThat(value("vllm:e2e_request_latency_seconds_sum", "")).isEqualTo(4.5, Offset.offset(1e-9));
+        assertThat(value("vllm:request_inference_time_seconds_sum", "")).isEqualTo(3, Offset.offset(1e-9));
+        assertThat(value("vllm:request_prompt_tokens_sum", "")).isEqualTo(2000);
+        assertThat(value("vllm:request_generation_tokens_sum", "")).isEqualTo(3);
+        assertThat(value("vllm:request_params_max_tokens_sum", "")).isEqualTo(3);
         assertThat(value("vllm:request_prefill_kv_computed_tokens_sum", "")).isEqualTo(800);
         assertThat(value("vllm:request_success_total", "finished_reason=\"stop\""))
                 .isEqualTo(1);
+    }
+
+    @Test
+    void aSingleTokenHasNoTimePerToken() {
+        recorder.onFinished(Timelines.finished(new PrefillRecord(5, 0, 0), 1), FinishReason.STOP);
+        assertThat(value("vllm:request_time_per_output_token_seconds_count", ""))
+                .isEqualTo(1);
+        assertThat(value("vllm:request_time_per_output_token_seconds_sum", "")).isZero();
     }
 
     @Test
@@ -110,6 +106,9 @@ class RequestMetricsRecorderTest {
         assertThat(value("vllm:prefix_cache_queries_total", "")).isEqualTo(100);
         assertThat(value("vllm:prefix_cache_hits_total", "")).isEqualTo(40);
         assertThat(value("vllm:external_prefix_cache_hits_total", "")).isEqualTo(30);
+        assertThat(value("sluice_prefix_cache_resumed_queries_total", "")).isEqualTo(100);
+        assertThat(value("sluice_prefix_cache_resumed_hits_total", "")).isEqualTo(90);
+        assertThat(value("sluice_external_prefix_cache_resumed_hits_total", "")).isEqualTo(60);
         assertThat(recorder.prefixHitRate()).isEqualTo(0.4);
     }
 
@@ -121,6 +120,28 @@ class RequestMetricsRecorderTest {
         assertThat(value("vllm:iteration_tokens_total_sum", "")).isEqualTo(25);
         assertThat(value("vllm:iteration_tokens_total_bucket", "le=\"8.0\"")).isEqualTo(1);
         assertThat(value("sluice_step_seconds_count", "")).isEqualTo(2);
+        assertThat(value("sluice_step_seconds_sum", "")).isEqualTo(0.002, Offset.offset(1e-12));
+    }
+
+    @Test
+    void aBucketHoldsItsBoundAndTheLastOneHoldsTheRest() {
+        recorder.onStep(1, 7, 1, 1);
+        recorder.onStep(1, 9_999, 1, 1);
+        recorder.onStep(1, 19_999, 1, 1);
+        assertThat(value("vllm:iteration_tokens_total_bucket", "le=\"8.0\"")).isEqualTo(1);
+        assertThat(value("vllm:iteration_tokens_total_bucket", "le=\"8192.0\"")).isEqualTo(1);
+        assertThat(value("vllm:iteration_tokens_total_bucket", "le=\"16384.0\""))
+                .isEqualTo(2);
+        assertThat(value("vllm:iteration_tokens_total_bucket", "le=\"+Inf\"")).isEqualTo(3);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 1", "4, 1 2", "5, 1 2 5", "199, 1 2 5 10 20 50 100", "200, 1 2 5 10 20 50 100 200"})
+    void boundsOfLengthsEndBelowTheLongest(int longest, String bounds) {
+        assertThat(Arrays.stream(Buckets.oneTwoFive(longest))
+                        .mapToObj(bound -> Integer.toString((int) bound))
+                        .collect(Collectors.joining(" ")))
+                .isEqualTo(bounds);
     }
 
     @Test
@@ -137,24 +158,11 @@ class RequestMetricsRecorderTest {
 
     @Test
     void everythingIsThereFromTheStartAtZero() {
-        VirtualClock clock = new VirtualClock();
-        SchedulerGauges.register(
-                registry,
-                () -> new SchedulerSnapshot(2, 3, 4, 5, 10, 1, 0, 0, 7, true, clock.monotonicNanos()),
-                clock,
-                "m",
-                16,
-                true);
         String page = registry.scrape();
-        assertThat(value(page, "vllm:num_requests_waiting", "")).isEqualTo(7);
-        assertThat(value(page, "vllm:kv_cache_usage_perc", "")).isEqualTo(0.5);
-        assertThat(value(page, "sluice_kv_connector_off", "")).isEqualTo(1);
-        assertThat(value(page, "sluice_kv_connector_failures_total", "")).isEqualTo(7);
-        assertThat(page).contains("vllm:cache_config_info{").contains("num_gpu_blocks=\"11\"");
         for (String name : new String[] {
             "vllm:generation_tokens_total", "vllm:num_preemptions_total", "vllm:time_to_first_token_seconds_count"
         }) {
-            assertThat(value(page, name, "model_name=\"m\"")).isZero();
+            assertThat(Scrape.value(page, name, "model_name=\"m\"")).isZero();
         }
         assertThat(page).contains("vllm:time_to_first_token_seconds_bucket").contains("le=\"2560.0\"");
     }
@@ -171,8 +179,8 @@ class RequestMetricsRecorderTest {
             });
             while (!writer.isDone()) {
                 String page = registry.scrape();
-                assertThat(value(page, "vllm:prompt_tokens_by_source_total", ""))
-                        .isEqualTo(value(page, "vllm:prompt_tokens_total", ""));
+                assertThat(Scrape.value(page, "vllm:prompt_tokens_by_source_total", ""))
+                        .isEqualTo(Scrape.value(page, "vllm:prompt_tokens_total", ""));
             }
             writer.get();
         }
@@ -195,6 +203,9 @@ class RequestMetricsRecorderTest {
         recorder.onToken(request, request.firstTokenNanos());
         assertThat(value("vllm:time_to_first_token_seconds_count", "")).isEqualTo(1);
         assertThat(value("vllm:inter_token_latency_seconds_count", "")).isEqualTo(2);
+        assertThat(value("vllm:inter_token_latency_seconds_sum", "")).isEqualTo(4, Offset.offset(1e-9));
+        assertThat(value("vllm:generation_tokens_total", "")).isEqualTo(3);
+        assertThat(value("vllm:num_preemptions_total", "")).isEqualTo(1);
     }
 
     @Test

@@ -9,11 +9,14 @@ import java.util.Random;
 import java.util.Set;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class SamplerTest {
 
     private static final float NEVER = Float.NEGATIVE_INFINITY;
     private static final int[] NO_TOKENS = {};
+    private static final Offset<Double> CLOSE = Offset.offset(1e-9);
 
     private static int sample(float[] logits, SamplingParams p, int[] tokens, int promptLength) {
         return new Sampler(logits.length).sample(logits.clone(), p, tokens, promptLength, tokens.length);
@@ -198,5 +201,98 @@ class SamplerTest {
         assertThat(sample(new float[1000], p, new int[9], 4))
                 .as("the position in the answer counts, not that in the sequence")
                 .isEqualTo(sample(new float[1000], p, new int[8], 3));
+    }
+
+    /** By another implementation of SplitMix64; whoever has to change a number changes every answer with a seed. */
+    @ParameterizedTest
+    @CsvSource({
+        "0, 0, 5876733520225071",
+        "7, 0, 6498767946634617",
+        "7, 1, 5852016415240665",
+        "-1, 1000, 305201395430618",
+        "9223372036854775807, 5, 5273131937713539"
+    })
+    void theDrawsOfASeedAreThoseOfEarlierReleases(long seed, long index, long bits) {
+        assertThat(SeededRandom.uniform(seed, index)).isEqualTo(bits * 0x1p-53);
+    }
+
+    @Test
+    void largeLogitsDoNotOverflow() {
+        double[] frequencies = frequencies(new float[] {1000, 999}, warm(), 5_000);
+        assertThat(frequencies[0]).isCloseTo(0.731, Offset.offset(0.02));
+    }
+
+    @Test
+    void whatIsKeptIsDrawnByItsWeight() {
+        float[] logits = {0, (float) Math.log(3), (float) Math.log(6), NEVER};
+        double[] frequencies = frequencies(logits, warm().topK(2), 5_000);
+        assertThat(frequencies[1]).isCloseTo(0.333, Offset.offset(0.02));
+        assertThat(frequencies[2]).isCloseTo(0.667, Offset.offset(0.02));
+    }
+
+    @Test
+    void limitsAtTheirBounds() {
+        assertThat(frequencies(new float[] {1, 1}, warm().minP(1), 200)).doesNotContain(0);
+        assertThat(frequencies(new float[] {1, 1}, warm().topP(0.5f), 200)).containsExactly(new double[] {1, 0}, CLOSE);
+        assertThat(frequencies(new float[] {0, NEVER, NEVER}, warm().topK(2), 200)[0])
+                .isEqualTo(1, CLOSE);
+        assertThat(frequencies(new float[] {1, 1}, warm().temperature(Sampler.GREEDY_BELOW), 200))
+                .doesNotContain(0);
+        float colder = Math.nextDown(Sampler.GREEDY_BELOW);
+        assertThat(frequencies(new float[] {1, 1}, warm().temperature(colder), 200)[0])
+                .isEqualTo(1, CLOSE);
+    }
+
+    @Test
+    void theMinimumCountsTheAnswerWithoutThePrompt() {
+        SamplingParams p =
+                new SamplingParams.Builder().minTokens(2).endTokenIds(1).build();
+        assertThat(sample(new float[] {0, 9}, p, new int[4], 3)).isZero();
+        assertThat(sample(new float[] {0, 9}, p, new int[5], 3)).isEqualTo(1);
+    }
+
+    @Test
+    void eachPenaltyWorksWithoutTheOthers() {
+        int[] history = {0, 1, 1};
+        Penalties penalties = new Penalties(3);
+        float[] frequency = {0, 0, 0};
+        penalties.apply(
+                frequency, new SamplingParams.Builder().frequencyPenalty(0.5f).build(), history, 0, 3);
+        assertThat(frequency).containsExactly(-0.5f, -1, 0);
+        float[] presence = {0, 0, 0};
+        penalties.apply(
+                presence, new SamplingParams.Builder().presencePenalty(0.5f).build(), history, 0, 3);
+        assertThat(presence).containsExactly(-0.5f, -0.5f, 0);
+        float[] none = {0, 0, 0};
+        penalties.apply(
+                none,
+                new SamplingParams.Builder()
+                        .bias(new int[] {3, 2}, new float[] {1, 1})
+                        .build(),
+                history,
+                0,
+                3);
+        assertThat(none).as("3 is the first id that does not exist").containsExactly(0, 0, 1);
+    }
+
+    @Test
+    void theBestAlternativesComeInOrderAndLowerIdsFirst() {
+        float[] rising = {0, 1, 2, 3, 3};
+        TokenLogprobs three = logprobs(rising, 3);
+        assertThat(three.topIds()).containsExactly(3, 4, 2);
+        float sum = (float) Math.log(2 * Math.exp(3) + Math.exp(2) + Math.exp(1) + 1);
+        assertThat(three.topLogprobs()).containsExactly(new float[] {3 - sum, 3 - sum, 2 - sum}, Offset.offset(1e-5f));
+        assertThat(logprobs(rising, 1).topIds()).containsExactly(3);
+        assertThat(logprobs(new float[] {3, 2, 1, 0}, 2).topIds()).containsExactly(0, 1);
+        TokenLogprobs none = logprobs(rising, 0);
+        assertThat(none.topIds()).isEmpty();
+        assertThat(none.logprob()).isCloseTo(3 - sum, Offset.offset(1e-5f));
+    }
+
+    private static TokenLogprobs logprobs(float[] logits, int count) {
+        Sampler sampler = new Sampler(logits.length);
+        sampler.sample(
+                logits.clone(), new SamplingParams.Builder().logprobs(count).build(), NO_TOKENS, 0, 0);
+        return sampler.lastLogprobs();
     }
 }
