@@ -7,6 +7,7 @@ import dev.sluice.kv.KvLayout;
 import dev.sluice.kv.TransferPlan;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -30,7 +31,8 @@ final class PendingLoads {
         private final long job; // NO_JOB for one that is part of the step
         private final int[] blocks;
         private final @Nullable BlockHash[] keys; // null for a last block that is not full
-        private final boolean[] covered; // by copies
+        private final BitSet covered = new BitSet(); // blocks of which there are copies
+        private final Map<Integer, Integer> placeOf = new HashMap<>();
         private int openCopies;
         private boolean over; // the connector says so
 
@@ -38,7 +40,9 @@ final class PendingLoads {
             this.job = job;
             this.blocks = blocks;
             this.keys = keys;
-            covered = new boolean[blocks.length];
+            for (int i = 0; i < blocks.length; i++) {
+                placeOf.put(blocks[i], i);
+            }
         }
 
         /** Covers the copy's blocks if all of them belong to this load, and are to hold the same. */
@@ -46,37 +50,18 @@ final class PendingLoads {
             if (job == KvConnector.NO_JOB ? !copy.beforeStep() : copy.job() != job) {
                 return false;
             }
-            int[] places = places(copy.blocks());
-            for (int i = 0; i < places.length; i++) {
-                BlockHash key = places[i] < 0 ? null : keys[places[i]];
-                if (places[i] < 0 || (key != null && !key.equals(copy.keys()[i]))) {
+            BitSet places = new BitSet();
+            for (int i = 0; i < copy.blocks().length; i++) {
+                Integer place = placeOf.get(copy.blocks()[i]);
+                BlockHash key = place == null ? null : keys[place];
+                if (place == null || (key != null && !key.equals(copy.keys()[i]))) {
                     return false;
                 }
+                places.set(place);
             }
-            for (int place : places) {
-                covered[place] = true;
-            }
+            covered.or(places);
             openCopies++;
             return true;
-        }
-
-        private int[] places(int[] wanted) {
-            Map<Integer, Integer> places = new HashMap<>();
-            for (int i = 0; i < blocks.length; i++) {
-                places.put(blocks[i], i);
-            }
-            return Arrays.stream(wanted)
-                    .map(block -> places.getOrDefault(block, -1))
-                    .toArray();
-        }
-
-        boolean isCovered() {
-            for (boolean one : covered) {
-                if (one) {
-                    return true;
-                }
-            }
-            return false;
         }
     }
 
@@ -201,13 +186,13 @@ final class PendingLoads {
     /** @param doubtful whether a load without any copy may be one that was refused */
     private void passedOn(boolean doubtful) {
         for (Load load : announced) {
-            boolean covered = load.isCovered();
+            boolean covered = !load.covered.isEmpty();
             if (!covered && doubtful) {
                 end(load);
                 continue;
             }
             for (int i = 0; i < load.blocks.length && covered; i++) {
-                if (!load.covered[i]) {
+                if (!load.covered.get(i)) {
                     report.invalidate(load.blocks[i]);
                 }
             }

@@ -5,83 +5,44 @@ import dev.sluice.kv.BlockTransfer;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Chunks on their way between a tier and the faster one before it, from the beginning to the end that is reported. */
-public final class Transfer {
+/**
+ * Chunks on their way between a tier and the faster one before it, from the beginning to the end that is reported.
+ *
+ * @param tier the slower one of the two
+ * @param isLoad true if it leads to the faster one
+ * @param copy what the executor copies; null between two tiers that are both beyond the device
+ * @param isOverdue it was given up, and has counted as failed: nobody waits for it any more
+ * @param isAwaited a step that writes the blocks it reads waits for it
+ */
+public record Transfer(
+        long job,
+        Tier tier,
+        boolean isLoad,
+        List<BlockHash> chunks,
+        @Nullable BlockTransfer copy,
+        long startedNanos,
+        int generation,
+        boolean isOverdue,
+        boolean isAwaited) {
 
-    private final long job;
-    private final Tier tier;
-    private final boolean load;
-    private final List<BlockHash> chunks;
-    private final @Nullable BlockTransfer copy;
-    final long startedNanos;
-    final int generation;
-    boolean overdue;
-    boolean awaited; // by a step that writes the blocks it reads
-
-    Transfer(
-            long job,
-            Tier tier,
-            boolean load,
-            List<BlockHash> chunks,
-            @Nullable BlockTransfer copy,
-            long startedNanos,
-            int generation) {
-        this.job = job;
-        this.tier = tier;
-        this.load = load;
-        this.chunks = chunks;
-        this.copy = copy;
-        this.startedNanos = startedNanos;
-        this.generation = generation;
+    Transfer overdue() {
+        return new Transfer(job, tier, isLoad, chunks, copy, startedNanos, generation, true, isAwaited);
     }
 
-    public long job() {
-        return job;
-    }
-
-    /** The slower one of its two tiers. */
-    public Tier tier() {
-        return tier;
-    }
-
-    /** True if it leads to the faster tier. */
-    public boolean isLoad() {
-        return load;
-    }
-
-    public List<BlockHash> chunks() {
-        return chunks;
-    }
-
-    /** What the executor copies; null between two tiers that are both beyond the device. */
-    public @Nullable BlockTransfer copy() {
-        return copy;
-    }
-
-    /** True if it was given up, and has counted as failed: nobody waits for it any more. */
-    public boolean isOverdue() {
-        return overdue;
+    Transfer awaited() {
+        return new Transfer(job, tier, isLoad, chunks, copy, startedNanos, generation, isOverdue, true);
     }
 
     /** True if a request waits for it outside of the batch. */
     public boolean isAsynchronousLoad() {
-        return load && copy != null && !copy.beforeStep();
+        return isLoad && copy != null && !copy.beforeStep();
     }
 
     boolean readsDevice() {
-        return !load && copy != null;
+        return !isLoad && copy != null;
     }
 
     int[] blocks() {
         return copy == null ? new int[0] : copy.blocks();
-    }
-
-    boolean touches(int block) {
-        for (int candidate : blocks()) {
-            if (candidate == block) {
-                return true;
-            }
-        }
-        return false;
     }
 }

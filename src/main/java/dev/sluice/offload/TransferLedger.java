@@ -71,7 +71,8 @@ public final class TransferLedger {
     }
 
     private Transfer begin(Tier tier, boolean load, List<BlockHash> chunks, @Nullable BlockTransfer copy) {
-        Transfer transfer = new Transfer(++lastJob, tier, load, chunks, copy, clock.monotonicNanos(), generation);
+        long now = clock.monotonicNanos();
+        Transfer transfer = new Transfer(++lastJob, tier, load, chunks, copy, now, generation, false, false);
         open.put(transfer.job(), transfer);
         return transfer;
     }
@@ -90,7 +91,7 @@ public final class TransferLedger {
         if (transfer.readsDevice()) {
             openStores--;
             for (int block : transfer.blocks()) {
-                readers[block] -= transfer.awaited ? 0 : 1;
+                readers[block] -= transfer.isAwaited() ? 0 : 1;
             }
         }
         tell(transfer, ended.succeeded(), transfer.blocks().length * pageBytes, ended.nanos());
@@ -116,7 +117,7 @@ public final class TransferLedger {
     private void tell(Transfer transfer, boolean succeeded, long bytes, long nanos) {
         if (succeeded) {
             succeeded(transfer, bytes, nanos);
-        } else if (!transfer.overdue) {
+        } else if (!transfer.isOverdue()) {
             failed(transfer, nanos);
         }
     }
@@ -127,7 +128,7 @@ public final class TransferLedger {
         } else {
             listener.onStored(transfer.tier().name(), bytes, nanos);
         }
-        if (!transfer.overdue) {
+        if (!transfer.isOverdue()) {
             transfer.tier().guard().succeeded(nanos);
         }
     }
@@ -142,14 +143,14 @@ public final class TransferLedger {
         if (open.isEmpty()) {
             return List.of();
         }
-        List<Transfer> givenUp = List.of();
+        List<Transfer> givenUp = new ArrayList<>();
         long now = clock.monotonicNanos();
-        for (Transfer transfer : open.values()) {
-            long nanos = now - transfer.startedNanos;
-            if (!transfer.overdue && nanos > transfer.tier().guard().timeLimitNanos()) {
-                transfer.overdue = true;
+        for (Map.Entry<Long, Transfer> entry : open.entrySet()) {
+            Transfer transfer = entry.getValue();
+            long nanos = now - transfer.startedNanos();
+            if (!transfer.isOverdue() && nanos > transfer.tier().guard().timeLimitNanos()) {
+                entry.setValue(transfer.overdue());
                 failed(transfer, nanos);
-                givenUp = givenUp.isEmpty() ? new ArrayList<>() : givenUp;
                 givenUp.add(transfer);
             }
         }
@@ -163,7 +164,7 @@ public final class TransferLedger {
 
     /** False if there was a {@link #reset} since it began. */
     public boolean isCurrent(Transfer transfer) {
-        return transfer.generation == generation;
+        return transfer.generation() == generation;
     }
 
     /**
@@ -174,22 +175,28 @@ public final class TransferLedger {
         if (readers[block] == 0) {
             return;
         }
-        for (Transfer transfer : open.values()) {
-            if (transfer.readsDevice() && !transfer.awaited && transfer.touches(block)) {
-                await(transfer);
+        for (Map.Entry<Long, Transfer> entry : open.entrySet()) {
+            Transfer transfer = entry.getValue();
+            if (transfer.readsDevice() && !transfer.isAwaited() && contains(transfer.blocks(), block)) {
+                entry.setValue(transfer.awaited());
+                for (int read : transfer.blocks()) {
+                    readers[read]--;
+                }
+                if (awaitedCount == awaited.length) {
+                    awaited = Arrays.copyOf(awaited, awaitedCount * 2);
+                }
+                awaited[awaitedCount++] = transfer.job();
             }
         }
     }
 
-    private void await(Transfer transfer) {
-        transfer.awaited = true;
-        for (int block : transfer.blocks()) {
-            readers[block]--;
+    private static boolean contains(int[] blocks, int block) {
+        for (int candidate : blocks) {
+            if (candidate == block) {
+                return true;
+            }
         }
-        if (awaitedCount == awaited.length) {
-            awaited = Arrays.copyOf(awaited, awaitedCount * 2);
-        }
-        awaited[awaitedCount++] = transfer.job();
+        return false;
     }
 
     /** False while no store reads any block: then nothing has to be fenced. */
@@ -218,7 +225,7 @@ public final class TransferLedger {
     /** True while this transfer is under way and has not been given up. */
     public boolean isUnderWay(long job) {
         Transfer transfer = open.get(job);
-        return transfer != null && !transfer.overdue;
+        return transfer != null && !transfer.isOverdue();
     }
 
     public int openCount() {
@@ -241,7 +248,7 @@ public final class TransferLedger {
         for (Transfer transfer : open.values()) {
             reading += transfer.readsDevice() ? 1 : 0;
             for (int block : transfer.blocks()) {
-                expected[block] += transfer.readsDevice() && !transfer.awaited ? 1 : 0;
+                expected[block] += transfer.readsDevice() && !transfer.isAwaited() ? 1 : 0;
             }
         }
         if (reading != openStores || !Arrays.equals(expected, readers)) {

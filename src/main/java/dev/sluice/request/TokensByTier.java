@@ -19,7 +19,10 @@ public record TokensByTier(Map<String, Integer> tokens) {
     /** Nothing was found. */
     public static final TokensByTier NONE = new TokensByTier(Map.of());
 
-    /** @throws IllegalArgumentException if a count is negative */
+    /**
+     * @throws IllegalArgumentException if a count is negative
+     * @throws ArithmeticException if the sum is no number of tokens
+     */
     public TokensByTier {
         Map<String, Integer> found = new LinkedHashMap<>();
         tokens.forEach((tier, count) -> {
@@ -31,6 +34,7 @@ public record TokensByTier(Map<String, Integer> tokens) {
             }
         });
         tokens = Collections.unmodifiableMap(found);
+        sum(tokens);
     }
 
     public static TokensByTier of(String tier, int count) {
@@ -41,8 +45,11 @@ public record TokensByTier(Map<String, Integer> tokens) {
         return tokens.getOrDefault(tier, 0);
     }
 
-    /** @throws ArithmeticException if that is no number of tokens */
     public int total() {
+        return sum(tokens);
+    }
+
+    private static int sum(Map<String, Integer> tokens) {
         int total = 0;
         for (int count : tokens.values()) {
             total = Math.addExact(total, count);

@@ -174,7 +174,7 @@ class TransferLedgerTest {
         clock.advanceNanos(LIMIT);
         assertThat(ledger.giveUpOverdue()).isEmpty();
         clock.advanceNanos(1);
-        assertThat(ledger.giveUpOverdue()).containsExactly(copy, read);
+        assertThat(ledger.giveUpOverdue()).extracting(Transfer::job).containsExactly(copy.job(), read.job());
         assertThat(ledger.giveUpOverdue()).as("once").isEmpty();
         assertThat(ledger.isUnderWay(copy.job())).isFalse();
         assertThat(ledger.isUnderWay(patient)).isTrue();

@@ -45,7 +45,7 @@ final class DiskJob {
 
     long nanos;
 
-    private DiskJob(
+    DiskJob(
             long id,
             Kind kind,
             @Nullable DiskEntry entry,
@@ -57,26 +57,11 @@ final class DiskJob {
         this.id = id;
         this.kind = kind;
         this.entry = entry;
-        this.pageKeys = pageKeys;
-        this.pages = pages;
+        this.pageKeys = pageKeys.clone();
+        this.pages = pages.clone();
         this.deletions = deletions;
         this.generation = generation;
         this.stampMicros = stampMicros;
-    }
-
-    static DiskJob read(long id, DiskEntry entry, BlockHash[] pageKeys, int[] pages, int generation, long stampMicros) {
-        return new DiskJob(id, Kind.READ, entry, pageKeys.clone(), pages.clone(), List.of(), generation, stampMicros);
-    }
-
-    static DiskJob write(
-            long id,
-            DiskEntry entry,
-            BlockHash[] pageKeys,
-            int[] pages,
-            List<DiskEntry> deletions,
-            int generation,
-            long stampMicros) {
-        return new DiskJob(id, Kind.WRITE, entry, pageKeys.clone(), pages.clone(), deletions, generation, stampMicros);
     }
 
     static DiskJob delete(List<DiskEntry> deletions) {

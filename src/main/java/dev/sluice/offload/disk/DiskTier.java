@@ -3,6 +3,7 @@ package dev.sluice.offload.disk;
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.HostPages;
 import dev.sluice.offload.StorageTier;
+import dev.sluice.offload.disk.DiskJob.Kind;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.Threads;
 import java.io.IOException;
@@ -127,7 +128,8 @@ public final class DiskTier implements StorageTier {
             return false;
         }
         DiskEntry entry = index.begin(key, directory.resolve(format.name(key)), bytes);
-        DiskJob job = DiskJob.write(id, entry, pageKeys, pages, index.takeDiscarded(), generation, nextStamp());
+        DiskJob job =
+                new DiskJob(id, Kind.WRITE, entry, pageKeys, pages, index.takeDiscarded(), generation, nextStamp());
         writesOpen++;
         writer.execute(() -> worker.change(job));
         return true;
@@ -145,7 +147,7 @@ public final class DiskTier implements StorageTier {
         }
         index.touch(key);
         entry.reading = true;
-        DiskJob job = DiskJob.read(id, entry, pageKeys, pages, generation, nextStamp());
+        DiskJob job = new DiskJob(id, Kind.READ, entry, pageKeys, pages, List.of(), generation, nextStamp());
         reads.add(key);
         readers.execute(() -> worker.read(job));
         return true;
@@ -186,7 +188,7 @@ public final class DiskTier implements StorageTier {
             deleting = false;
             return null;
         }
-        if (job.kind == DiskJob.Kind.READ) {
+        if (job.kind == Kind.READ) {
             settleRead(job, entry, current);
         } else {
             settleWrite(job, entry, current);

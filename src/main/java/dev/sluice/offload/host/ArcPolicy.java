@@ -133,15 +133,6 @@ final class ArcPolicy implements EvictionPolicy {
     }
 
     @Override
-    public void clear() {
-        once.clear();
-        again.clear();
-        onceGhosts.clear();
-        againGhosts.clear();
-        target = 0;
-    }
-
-    @Override
     public void verify(int present) {
         LinkedHashSet<BlockHash> all = new LinkedHashSet<>(once);
         all.addAll(again);

@@ -32,8 +32,6 @@ interface EvictionPolicy {
     /** The chosen chunks are gone. */
     void evict(List<BlockHash> victims);
 
-    void clear();
-
     /** @throws IllegalStateException if the order and what is present disagree */
     void verify(int present);
 }

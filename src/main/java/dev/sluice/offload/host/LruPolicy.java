@@ -49,11 +49,6 @@ final class LruPolicy implements EvictionPolicy {
     }
 
     @Override
-    public void clear() {
-        order.clear();
-    }
-
-    @Override
     public void verify(int present) {
         if (order.size() != present) {
             throw new IllegalStateException("LRU order has " + order.size() + " chunks of " + present);
