@@ -28,11 +28,6 @@ public record ExternalMatch(TokensByTier byTier, boolean askAgain) {
         this(byTier, false);
     }
 
-    /** So many tokens, all of them from host memory. */
-    public static ExternalMatch ofHost(int tokens) {
-        return tokens == 0 ? NONE : new ExternalMatch(TokensByTier.of(TokensByTier.HOST, tokens));
-    }
-
     public int tokens() {
         return byTier.total();
     }

@@ -116,12 +116,6 @@ final class SimulatedTiers {
             }
 
             @Override
-            public void succeeded(long nanos) {}
-
-            @Override
-            public void failed(long nanos) {}
-
-            @Override
             public long timeLimitNanos() {
                 return timeLimitNanos;
             }

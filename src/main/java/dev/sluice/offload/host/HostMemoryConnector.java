@@ -114,27 +114,35 @@ public final class HostMemoryConnector implements KvConnector {
         }
         int end = request.computedTokens();
         int firstBlock = (end - externalTokens) / blockSize;
-        int count = end / blockSize - firstBlock;
-        int[] pages = new int[count];
-        BlockHash[] keys = new BlockHash[count];
         List<BlockHash> chunks = new ArrayList<>();
         for (int chunk = firstBlock / chunkBlocks; chunk < end / chunkTokens; chunk++) {
             BlockHash key = geometry.key(request, chunk);
-            int place = cache.beginLoad(key);
+            cache.beginLoad(key);
             chunks.add(key);
-            for (int i = Math.max(firstBlock, chunk * chunkBlocks); i < (chunk + 1) * chunkBlocks; i++) {
-                pages[i - firstBlock] = place * chunkBlocks + i % chunkBlocks;
-                keys[i - firstBlock] = request.blockHash(i);
-            }
         }
-        int[] targets = Arrays.copyOfRange(blocks, firstBlock, firstBlock + count);
-        boolean beforeStep = !settings.asynchronous();
-        Transfer load = ledger.beginCopy(host, true, beforeStep, chunks, targets, pages, keys);
-        if (beforeStep) {
+        int[] which = new int[end / blockSize - firstBlock];
+        Arrays.setAll(which, i -> firstBlock + i);
+        Transfer load = beginCopy(true, request, blocks, chunks, which);
+        if (!load.isAsynchronousLoad()) {
             return NO_JOB;
         }
         state.loadJob = load.job();
         return load.job();
+    }
+
+    /** @param which blocks of the request: those of the chunks, of the first one perhaps only the last */
+    private Transfer beginCopy(
+            boolean load, ConnectorRequest request, int[] blocks, List<BlockHash> chunks, int[] which) {
+        int[] copied = new int[which.length];
+        int[] pages = new int[which.length];
+        BlockHash[] keys = new BlockHash[which.length];
+        for (int i = 0; i < which.length; i++) {
+            copied[i] = blocks[which[i]];
+            int place = cache.id(geometry.key(request, which[i] / chunkBlocks));
+            pages[i] = place * chunkBlocks + which[i] % chunkBlocks;
+            keys[i] = request.blockHash(which[i]);
+        }
+        return ledger.beginCopy(host, load, load && !settings.asynchronous(), chunks, copied, pages, keys);
     }
 
     @Override
@@ -217,25 +225,15 @@ public final class HostMemoryConnector implements KvConnector {
 
     private void beginStore(
             ConnectorRequest request, int first, List<BlockHash> offered, List<BlockHash> accepted, int[] blocks) {
-        int[] sources = new int[accepted.size() * chunkBlocks];
-        int[] pages = new int[sources.length];
-        BlockHash[] keys = new BlockHash[sources.length];
+        int[] which = new int[accepted.size() * chunkBlocks];
         int next = 0;
-        for (int i = 0; i < offered.size() && next < accepted.size(); i++) {
-            BlockHash key = offered.get(i);
-            if (!key.equals(accepted.get(next))) {
-                continue;
+        for (int i = 0; next < which.length; i++) {
+            boolean isAccepted = offered.get(i).equals(accepted.get(next / chunkBlocks));
+            for (int block = (first + i) * chunkBlocks; isAccepted && block < (first + i + 1) * chunkBlocks; block++) {
+                which[next++] = block;
             }
-            int place = cache.id(key) * chunkBlocks;
-            for (int j = 0; j < chunkBlocks; j++) {
-                int block = (first + i) * chunkBlocks + j;
-                sources[next * chunkBlocks + j] = blocks[block];
-                pages[next * chunkBlocks + j] = place + j;
-                keys[next * chunkBlocks + j] = request.blockHash(block);
-            }
-            next++;
         }
-        ledger.beginCopy(host, false, false, accepted, sources, pages, keys);
+        beginCopy(false, request, blocks, accepted, which);
     }
 
     @Override

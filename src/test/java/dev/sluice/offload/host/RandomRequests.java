@@ -210,17 +210,6 @@ final class RandomRequests {
         HostPages pages = new HostPages(Arena.ofAuto().allocate(Math.max(1, pageCount) * 8L), 8);
         TierGuard guard = new TierGuard() {
             @Override
-            public boolean permits() {
-                return true;
-            }
-
-            @Override
-            public void succeeded(long nanos) {}
-
-            @Override
-            public void failed(long nanos) {}
-
-            @Override
             public long timeLimitNanos() {
                 return TIME_LIMIT;
             }

@@ -158,17 +158,6 @@ class StorageTiersTest {
     private static TierGuard limited() {
         return new TierGuard() {
             @Override
-            public boolean permits() {
-                return true;
-            }
-
-            @Override
-            public void succeeded(long nanos) {}
-
-            @Override
-            public void failed(long nanos) {}
-
-            @Override
             public long timeLimitNanos() {
                 return LIMIT;
             }
