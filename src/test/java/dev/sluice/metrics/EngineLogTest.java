@@ -84,4 +84,17 @@ class EngineLogTest {
         snapshot = IDLE;
         assertThat(tick(log)).isEmpty();
     }
+
+    @Test
+    void twoKindsOfLifeAreNotLessThanOne() {
+        EngineLog log = new EngineLog(recorder, () -> snapshot);
+        prefill(1);
+        recorder.onToken(Timelines.finished(new PrefillRecord(1, 0, 0), 1), RequestTimeline.NEVER);
+        assertThat(tick(log)).hasSize(1);
+        prefill(1);
+        snapshot = snapshot(1, 0);
+        assertThat(tick(log)).hasSize(1);
+        snapshot = snapshot(1, 1);
+        assertThat(tick(log)).hasSize(1);
+    }
 }

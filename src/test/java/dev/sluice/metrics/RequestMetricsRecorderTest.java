@@ -157,6 +157,15 @@ class RequestMetricsRecorderTest {
     }
 
     @Test
+    void theHitRateForgetsNoMoreThanItMust() {
+        PrefixHitRate rate = new PrefixHitRate(2);
+        rate.observe(1, 10, 0);
+        rate.observe(1, 10, 5);
+        rate.observe(1, 10, 10);
+        assertThat(rate.rate()).isEqualTo(0.75);
+    }
+
+    @Test
     void everythingIsThereFromTheStartAtZero() {
         String page = registry.scrape();
         for (String name : new String[] {

@@ -232,4 +232,29 @@ class AdmissionScenariosTest {
         bench.add("alone", bench.distinctPrompt(79), 1);
         assertThat(bench.step()).as("nobody else runs").isEqualTo("alone 79 new");
     }
+
+    @Test
+    void aWholePromptMayTakeTheLastTokenOfTheBudget() {
+        Bench bench = new Bench(
+                16, 256, s -> s.budget(100).maxSequences(8).chunked(false).contextLength(100));
+        bench.add("a", bench.distinctPrompt(60), 2);
+        bench.add("b", bench.distinctPrompt(40), 2);
+        assertThat(bench.step()).isEqualTo("a 60 new, b 40 new");
+        Bench full = new Bench(
+                16, 256, s -> s.budget(100).maxSequences(8).chunked(false).contextLength(100));
+        full.add("a", full.distinctPrompt(60), 2);
+        full.add("b", full.distinctPrompt(41), 2);
+        assertThat(full.step()).isEqualTo("a 60 new");
+    }
+
+    @Test
+    void theFirstAndTheLastTokenOfTheVocabularyAreTokens() {
+        for (int token : new int[] {0, Bench.VOCABULARY - 1}) {
+            Bench bench = new Bench(16, 64, s -> s);
+            bench.answer = token;
+            RecordingSink sink = bench.add("a", bench.distinctPrompt(4), 2);
+            bench.runToEnd();
+            assertThat(sink.tokens()).containsExactly(token, token);
+        }
+    }
 }
