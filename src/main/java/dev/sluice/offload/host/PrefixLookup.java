@@ -111,7 +111,8 @@ final class PrefixLookup {
             if (known == State.ABSENT) {
                 StorageTiers.Found stored = lookupStorage(state, chunk, key);
                 undecided |= stored.lookup() == Lookup.ASK_AGAIN;
-                if (!undecided && !(fetches && fetch(request, state, chunk, key, stored.holder(), chunks))) {
+                boolean later = undecided && stored.lookup() != Lookup.MISS; // nothing is fetched behind a gap
+                if (!later && !(fetches && !undecided && fetch(request, state, chunk, key, stored.holder(), chunks))) {
                     break;
                 }
             }

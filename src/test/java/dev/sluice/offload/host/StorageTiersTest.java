@@ -245,6 +245,17 @@ class StorageTiersTest {
     }
 
     @Test
+    void nothingIsFetchedBehindAGap() {
+        near.keys.addAll(List.of(key(1), key(2)));
+        far.asksAgain = true; // of the first chunk, which the near tier lacks
+        assertThat(ask()).isEqualTo(ExternalMatch.ASK_AGAIN);
+        assertThat(near.reads).isEmpty();
+        far.asksAgain = false;
+        assertThat(ask()).isEqualTo(ExternalMatch.NONE);
+        assertThat(near.reads).isEmpty();
+    }
+
+    @Test
     void aTierThatNeverKnowsHasMissedWhenItsTimeIsOver() {
         far.asksAgain = true;
         assertThat(ask()).isEqualTo(ExternalMatch.ASK_AGAIN);
