@@ -8,18 +8,20 @@ import dev.sluice.kv.KvCache;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelDirectory;
-import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.NoKvConnector;
 import dev.sluice.offload.OffloadListener;
-import dev.sluice.offload.OffloadSettings;
 import dev.sluice.offload.Tier;
 import dev.sluice.offload.TierGuard;
+import dev.sluice.offload.host.HostMemoryConnector;
+import dev.sluice.offload.host.OffloadSettings;
 import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.SamplingParams;
 import dev.sluice.request.TokenEvent;
+import dev.sluice.request.TokensByTier;
 import dev.sluice.runtime.SystemClock;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Random;
 import java.util.SplittableRandom;
@@ -231,15 +233,15 @@ public final class OffloadBenchmark {
             HostPages pages = executor.allocateHostPages(hostBlocks);
             OffloadListener listener = new OffloadListener() {
                 @Override
-                public void onStored(Tier tier, long bytes, long nanos) {}
+                public void onStored(String tier, long bytes, long nanos) {}
 
                 @Override
-                public void onLoaded(Tier tier, long bytes, long nanos) {
+                public void onLoaded(String tier, long bytes, long nanos) {
                     lastLoadNanos = nanos;
                 }
 
                 @Override
-                public void onFailed(Tier tier, boolean load) {
+                public void onFailed(String tier, boolean load) {
                     throw new IllegalStateException("a copy failed");
                 }
             };
@@ -247,9 +249,8 @@ public final class OffloadBenchmark {
                     OffloadSettings.defaults(),
                     layout,
                     pages,
-                    TierGuard.NONE,
-                    null,
-                    TierGuard.NONE,
+                    new Tier(TokensByTier.HOST, TierGuard.NONE),
+                    List.of(),
                     listener,
                     clock,
                     true);

@@ -4,6 +4,7 @@ import dev.sluice.api.wire.Usage;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.TokenEvent;
+import dev.sluice.request.TokensByTier;
 import dev.sluice.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
@@ -27,9 +28,7 @@ final class Answer {
     private final List<Object> heldBack = new ArrayList<>();
     private int opened;
     private int finished;
-    private int device;
-    private int host;
-    private int storage;
+    private TokensByTier found = TokensByTier.NONE;
 
     private static final class Choice {
         final ChoiceText text;
@@ -108,9 +107,7 @@ final class Answer {
     /** Several choices share their prompt and count it once: the first one's record is the call's. */
     private void count(int index, PrefillRecord record) {
         if (index % call.choices() == 0) {
-            device += record.localTokens();
-            host += record.externalTokens() - record.storageTokens();
-            storage += record.storageTokens();
+            found = found.plus(record.found());
         }
     }
 
@@ -168,7 +165,7 @@ final class Answer {
         for (Choice choice : choices) {
             generated += choice.text.tokens();
         }
-        return Usage.of(Math.toIntExact(call.promptTokens()), generated, device, host, storage);
+        return Usage.of(Math.toIntExact(call.promptTokens()), generated, found);
     }
 
     /** The whole answer, once {@link #isComplete}. */

@@ -21,18 +21,8 @@ final class TokenAttributes {
             add(context, "gen_ai.usage.output_tokens", usage.completionTokens());
             Usage.PromptTokensDetails prompt = usage.promptTokensDetails();
             add(context, "sluice.prompt.computed_tokens", usage.promptTokens() - prompt.cachedTokens());
-            add(
-                    context,
-                    "sluice.prompt.device_tokens",
-                    prompt.cachedTokensDetails().device());
-            add(
-                    context,
-                    "sluice.prompt.host_tokens",
-                    prompt.cachedTokensDetails().host());
-            add(
-                    context,
-                    "sluice.prompt.storage_tokens",
-                    prompt.cachedTokensDetails().storage());
+            prompt.cachedTokensDetails()
+                    .forEach((tier, tokens) -> add(context, "sluice.prompt." + tier + "_tokens", tokens));
         });
     }
 

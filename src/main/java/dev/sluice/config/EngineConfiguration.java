@@ -16,7 +16,7 @@ import dev.sluice.metrics.RequestMetricsRecorder;
 import dev.sluice.metrics.SchedulerGauges;
 import dev.sluice.model.Model;
 import dev.sluice.offload.KvConnector;
-import dev.sluice.offload.disk.DiskSeed;
+import dev.sluice.offload.disk.HashSeedFile;
 import dev.sluice.runtime.Clock;
 import dev.sluice.scheduler.ContinuousBatchingScheduler;
 import dev.sluice.scheduler.SchedulerLoop;
@@ -120,7 +120,7 @@ class EngineConfiguration {
         SluiceProperties.Disk disk = properties.offload().disk();
         if (words.isEmpty() && disk.isOn()) {
             try {
-                return DiskSeed.readOrCreate(Path.of(disk.directory()));
+                return HashSeedFile.readOrCreate(Path.of(disk.directory()));
             } catch (IllegalArgumentException e) {
                 throw new IllegalArgumentException("sluice.offload.disk.directory: " + e.getMessage(), e);
             }

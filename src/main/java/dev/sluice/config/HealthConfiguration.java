@@ -2,10 +2,10 @@ package dev.sluice.config;
 
 import dev.sluice.engine.EngineState;
 import dev.sluice.engine.EngineStatus.Stage;
-import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.NoKvConnector;
 import dev.sluice.offload.OffloadSnapshot;
+import dev.sluice.offload.host.HostMemoryConnector;
 import dev.sluice.scheduler.ContinuousBatchingScheduler;
 import dev.sluice.scheduler.SchedulerSnapshot;
 import java.util.Locale;
@@ -50,20 +50,16 @@ class HealthConfiguration {
             if (!(connector.getObject() instanceof HostMemoryConnector memory)) {
                 return health.build();
             }
-            OffloadSnapshot tiers = memory.snapshot();
-            health.withDetail(
-                    "host", detail(guards.getObject().host(), tiers.hostCapacityBytes(), tiers.hostUsedBytes()));
-            if (tiers.storageCapacityBytes() > 0) {
-                health.withDetail(
-                        "storage",
-                        detail(guards.getObject().storage(), tiers.storageCapacityBytes(), tiers.storageUsedBytes()));
+            for (OffloadSnapshot.TierBytes tier : memory.snapshot().tiers()) {
+                health.withDetail(tier.tier(), detail(guards.getObject().of(tier.tier()), tier));
             }
             return health.build();
         };
     }
 
-    private static Map<String, Object> detail(ResilientTier guard, long capacity, long used) {
-        return Map.of("breaker", guard.breaker().getState(), "capacityBytes", capacity, "usedBytes", used);
+    private static Map<String, Object> detail(ResilientTier guard, OffloadSnapshot.TierBytes tier) {
+        return Map.of(
+                "breaker", guard.breaker().getState(), "capacityBytes", tier.capacity(), "usedBytes", tier.used());
     }
 
     @Bean

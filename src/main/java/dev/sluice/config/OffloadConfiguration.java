@@ -8,19 +8,26 @@ import dev.sluice.kv.HostPages;
 import dev.sluice.metrics.OffloadMeters;
 import dev.sluice.model.Model;
 import dev.sluice.model.ModelFingerprint;
-import dev.sluice.offload.HostMemoryConnector;
+import dev.sluice.offload.GuardedStorage;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.NoKvConnector;
-import dev.sluice.offload.OffloadSettings;
+import dev.sluice.offload.OffloadSnapshot;
 import dev.sluice.offload.StorageTier;
-import dev.sluice.offload.Tier;
 import dev.sluice.offload.disk.DiskSettings;
 import dev.sluice.offload.disk.DiskTier;
+import dev.sluice.offload.host.HostMemoryConnector;
+import dev.sluice.offload.host.OffloadSettings;
+import dev.sluice.request.TokensByTier;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.MachineMemory;
 import io.github.resilience4j.circuitbreaker.CircuitBreakerRegistry;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.context.annotation.Bean;
@@ -42,13 +49,13 @@ class OffloadConfiguration {
 
     @Bean
     TierGuards tierGuards(CircuitBreakerRegistry breakers) {
-        return new TierGuards(
-                new ResilientTier(breakers, Tier.HOST.label(), properties.breaker(), properties.timeLimit()),
-                new ResilientTier(
-                        breakers,
-                        Tier.STORAGE.label(),
-                        properties.breaker(),
-                        properties.disk().timeLimit()));
+        Map<String, Duration> timeLimits = new LinkedHashMap<>(); // the fastest first
+        timeLimits.put(TokensByTier.HOST, properties.timeLimit());
+        timeLimits.put(DiskTier.NAME, properties.disk().timeLimit());
+        Map<String, ResilientTier> guards = new LinkedHashMap<>();
+        timeLimits.forEach(
+                (tier, limit) -> guards.put(tier, new ResilientTier(breakers, tier, properties.breaker(), limit)));
+        return new TierGuards(guards);
     }
 
     @Bean(destroyMethod = "close")
@@ -80,24 +87,24 @@ class OffloadConfiguration {
                 properties.promptOnly(),
                 properties.asynchronousLoads());
         HostPages pages = pages(executor);
-        StorageTier disk = properties.disk().isOn()
-                ? disk(executor.spec(), ModelFingerprint.of(model), hasher, pages, clock)
-                : null;
-        OffloadMeters meters = new OffloadMeters(registry, names.first(), tokenBytes(executor.spec()));
+        List<GuardedStorage> storage = new ArrayList<>(); // the fastest first
+        if (properties.disk().isOn()) {
+            StorageTier disk = disk(executor.spec(), ModelFingerprint.of(model), hasher, pages, clock);
+            storage.add(new GuardedStorage(guards.tier(DiskTier.NAME), disk));
+        }
+        OffloadMeters meters = new OffloadMeters(registry, names.first(), tokenBytes(executor.spec()), guards.names());
         HostMemoryConnector connector = new HostMemoryConnector(
                 settings,
                 executor.spec().kv(),
                 pages,
-                guards.host(),
-                disk,
-                guards.storage(),
+                guards.tier(TokensByTier.HOST),
+                storage,
                 meters,
                 clock,
                 all.kv().prefixCaching());
-        meters.watch(connector);
-        meters.watch(Tier.HOST, guards.host().breaker());
-        if (disk != null) {
-            meters.watch(Tier.STORAGE, guards.storage().breaker());
+        meters.watch(connector::snapshot);
+        for (OffloadSnapshot.TierBytes tier : connector.snapshot().tiers()) {
+            meters.watch(tier.tier(), guards.of(tier.tier()).breaker());
         }
         return connector;
     }

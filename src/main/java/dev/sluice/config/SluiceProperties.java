@@ -1,7 +1,7 @@
 package dev.sluice.config;
 
 import dev.sluice.executor.cuda.weights.QuantizationChoice;
-import dev.sluice.offload.OffloadSettings.Eviction;
+import dev.sluice.offload.host.OffloadSettings.Eviction;
 import dev.sluice.scheduler.SchedulerSettings.LoadFailurePolicy;
 import dev.sluice.scheduler.SchedulerSettings.Policy;
 import jakarta.validation.Valid;

@@ -1,42 +1,43 @@
 package dev.sluice.metrics;
 
-import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.OffloadListener;
 import dev.sluice.offload.OffloadSnapshot;
-import dev.sluice.offload.Tier;
+import dev.sluice.offload.OffloadSnapshot.TierBytes;
+import dev.sluice.request.TokensByTier;
 import io.github.resilience4j.circuitbreaker.CircuitBreaker;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
-import io.micrometer.core.instrument.FunctionCounter;
-import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
-import io.micrometer.core.instrument.Tags;
-import java.util.EnumMap;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
 
-/** What goes through the tiers beyond the device, how full they are, and how they do. Names are vLLM's where it has them. */
+/** What goes through the tiers beyond the device, how full they are, and how they do. */
 public final class OffloadMeters implements OffloadListener {
 
     private static final double[] SIZES = {1e6, 5e6, 1e7, 2e7, 4e7, 6e7, 8e7, 1e8, 1.5e8, 2e8};
 
     private record Flow(Counter bytes, Counter tokens, Counter seconds, DistributionSummary size, Counter failures) {
 
-        static Flow of(MeterRegistry registry, String direction, Tags tags) {
-            String name = "vllm:kv_offload_" + direction;
+        static Flow ofLoads(Meters meters, String tier) {
             return new Flow(
-                    Counter.builder(name + "_bytes").tags(tags).register(registry),
-                    Counter.builder("sluice_kv_tier_tokens")
-                            .tags(tags.and("direction", direction))
-                            .register(registry),
-                    Counter.builder(name + "_time").tags(tags).register(registry),
-                    DistributionSummary.builder(name + "_size")
-                            .tags(tags)
-                            .serviceLevelObjectives(SIZES)
-                            .register(registry),
-                    Counter.builder("sluice_kv_tier_failures")
-                            .tags(tags.and("direction", direction))
-                            .register(registry));
+                    meters.counter(SluiceMeter.OFFLOAD_LOAD_BYTES, "tier", tier),
+                    meters.counter(SluiceMeter.TIER_TOKENS, "tier", tier, "direction", "load"),
+                    meters.counter(SluiceMeter.OFFLOAD_LOAD_TIME, "tier", tier),
+                    meters.histogram(SluiceMeter.OFFLOAD_LOAD_SIZE, SIZES, "tier", tier),
+                    meters.counter(SluiceMeter.TIER_FAILURES, "tier", tier, "direction", "load"));
+        }
+
+        static Flow ofStores(Meters meters, String tier) {
+            return new Flow(
+                    meters.counter(SluiceMeter.OFFLOAD_STORE_BYTES, "tier", tier),
+                    meters.counter(SluiceMeter.TIER_TOKENS, "tier", tier, "direction", "store"),
+                    meters.counter(SluiceMeter.OFFLOAD_STORE_TIME, "tier", tier),
+                    meters.histogram(SluiceMeter.OFFLOAD_STORE_SIZE, SIZES, "tier", tier),
+                    meters.counter(SluiceMeter.TIER_FAILURES, "tier", tier, "direction", "store"));
         }
 
         void record(long count, double tokenBytes, long nanos) {
@@ -47,78 +48,77 @@ public final class OffloadMeters implements OffloadListener {
         }
     }
 
-    private final MeterRegistry registry;
-    private final Tags common;
+    private final Meters meters;
     private final double tokenBytes;
-    private final Map<Tier, Flow> loads = new EnumMap<>(Tier.class);
-    private final Map<Tier, Flow> stores = new EnumMap<>(Tier.class);
+    private Supplier<OffloadSnapshot> snapshot = () -> new OffloadSnapshot(List.of(), 0, 0, 0);
+    private final Map<String, Flow> loads = new LinkedHashMap<>();
+    private final Map<String, Flow> stores = new LinkedHashMap<>();
 
-    /** @param tokenBytes bytes that keys and values of one token take */
-    public OffloadMeters(MeterRegistry registry, String modelName, double tokenBytes) {
+    /**
+     * @param tokenBytes bytes that keys and values of one token take
+     * @param tiers the names of all tiers that there can be, the fastest first
+     */
+    public OffloadMeters(MeterRegistry registry, String modelName, double tokenBytes, Collection<String> tiers) {
         this.tokenBytes = tokenBytes;
-        this.registry = registry;
-        common = Tags.of("model_name", modelName, "engine", "0");
-        for (Tier tier : Tier.values()) {
-            Tags tags = common.and("tier", tier.label());
-            loads.put(tier, Flow.of(registry, "load", tags));
-            stores.put(tier, Flow.of(registry, "store", tags));
+        meters = Meters.ofEngine(registry, modelName);
+        for (String tier : tiers) {
+            loads.put(tier, Flow.ofLoads(meters, tier));
+            stores.put(tier, Flow.ofStores(meters, tier));
         }
     }
 
     /** Shows what the tiers hold. */
-    public void watch(HostMemoryConnector connector) {
-        gauge(connector, Tier.HOST, "capacity", OffloadSnapshot::hostCapacityBytes);
-        gauge(connector, Tier.HOST, "used", OffloadSnapshot::hostUsedBytes);
-        gauge(connector, Tier.HOST, "pinned", OffloadSnapshot::hostPinnedBytes);
-        gauge(connector, Tier.STORAGE, "capacity", OffloadSnapshot::storageCapacityBytes);
-        gauge(connector, Tier.STORAGE, "used", OffloadSnapshot::storageUsedBytes);
-        Gauge.builder("sluice_kv_tier_jobs", connector, c -> c.snapshot().openJobs())
-                .tags(common)
-                .register(registry);
-        FunctionCounter.builder(
-                        "vllm:kv_offload_stores_skipped",
-                        connector,
-                        c -> c.snapshot().storesSkipped())
-                .tags(common)
-                .register(registry);
-        FunctionCounter.builder(
-                        "sluice_kv_tier_late_completions",
-                        connector,
-                        c -> c.snapshot().lateCompletions())
-                .tags(common)
-                .register(registry);
+    public void watch(Supplier<OffloadSnapshot> snapshot) {
+        this.snapshot = snapshot; // the registry holds no counter's source
+        for (String tier : loads.keySet()) {
+            gauge(tier, "capacity", TierBytes::capacity);
+            gauge(tier, "used", TierBytes::used);
+        }
+        gauge(TokensByTier.HOST, "pinned", TierBytes::pinned);
+        meters.gauge(SluiceMeter.TIER_JOBS, this, m -> m.snapshot.get().openJobs());
+        meters.counter(
+                SluiceMeter.OFFLOAD_STORES_SKIPPED, this, m -> m.snapshot.get().storesSkipped());
+        meters.counter(
+                SluiceMeter.TIER_LATE_COMPLETIONS, this, m -> m.snapshot.get().lateCompletions());
     }
 
     /** Shows whether a tier is in use: 1 while its breaker is open. */
-    public void watch(Tier tier, CircuitBreaker breaker) {
-        Gauge.builder("sluice_kv_tier_breaker_open", breaker, b -> b.getState() == CircuitBreaker.State.OPEN ? 1 : 0)
-                .tags(common.and("tier", tier.label()))
-                .register(registry);
+    public void watch(String tier, CircuitBreaker breaker) {
+        meters.gauge(
+                SluiceMeter.TIER_BREAKER_OPEN,
+                breaker,
+                b -> b.getState() == CircuitBreaker.State.OPEN ? 1 : 0,
+                "tier",
+                tier);
     }
 
-    private void gauge(
-            HostMemoryConnector connector, Tier tier, String state, ToDoubleFunction<OffloadSnapshot> value) {
-        Gauge.builder("sluice_kv_tier_bytes", connector, c -> value.applyAsDouble(c.snapshot()))
-                .tags(common.and("tier", tier.label(), "state", state))
-                .register(registry);
+    private void gauge(String tier, String state, ToDoubleFunction<TierBytes> value) {
+        meters.gauge(
+                SluiceMeter.TIER_BYTES,
+                this,
+                m -> value.applyAsDouble(m.snapshot.get().tier(tier)),
+                "tier",
+                tier,
+                "state",
+                state);
     }
 
     @Override
-    public void onStored(Tier tier, long bytes, long nanos) {
+    public void onStored(String tier, long bytes, long nanos) {
         flow(stores, tier).record(bytes, tokenBytes, nanos);
     }
 
     @Override
-    public void onLoaded(Tier tier, long bytes, long nanos) {
+    public void onLoaded(String tier, long bytes, long nanos) {
         flow(loads, tier).record(bytes, tokenBytes, nanos);
     }
 
     @Override
-    public void onFailed(Tier tier, boolean load) {
+    public void onFailed(String tier, boolean load) {
         flow(load ? loads : stores, tier).failures().increment();
     }
 
-    private static Flow flow(Map<Tier, Flow> flows, Tier tier) {
+    private static Flow flow(Map<String, Flow> flows, String tier) {
         Flow flow = flows.get(tier);
         if (flow == null) {
             throw new IllegalStateException("no meters for " + tier);

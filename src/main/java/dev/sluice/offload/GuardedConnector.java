@@ -7,7 +7,9 @@ import dev.sluice.runtime.Clock;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -26,13 +28,12 @@ public final class GuardedConnector implements KvConnector {
 
     private static final Logger LOG = LoggerFactory.getLogger(GuardedConnector.class);
     private static final long FORGIVEN_NANOS = TimeUnit.MINUTES.toNanos(1);
-    private static final long[] NOBODY = {};
 
     private final KvConnector connector;
     private final KvLayout layout;
     private final Clock clock;
     private final int failuresMax;
-    private final PromisedLoads loads;
+    private final PendingLoads loads;
     private final Map<Long, Boolean> hidden = new HashMap<>(); // requests that it is not to see; whether it knows them
     private boolean off;
     private boolean asynchronous;
@@ -47,7 +48,7 @@ public final class GuardedConnector implements KvConnector {
         this.layout = layout;
         this.failuresMax = failuresMax;
         this.clock = clock;
-        loads = new PromisedLoads(layout);
+        loads = new PendingLoads(layout);
         nextLogNanos = clock.monotonicNanos();
     }
 
@@ -86,10 +87,30 @@ public final class GuardedConnector implements KvConnector {
         LOG.error("The KV connector is switched off after {} failures; serving goes on without it", failures);
     }
 
-    /** A failure that leaves it open what the connector believes of a request. */
-    private void failedFor(ConnectorRequest request, String what, @Nullable Throwable cause) {
-        hidden.putIfAbsent(request.sequence(), true);
-        failed(what, cause);
+    /** What the connector answers; null if it throws or does not answer, which counts as a failure. */
+    private <T> @Nullable T ask(String what, Supplier<T> call) {
+        try {
+            return Objects.requireNonNull(call.get());
+        } catch (Exception | LinkageError | AssertionError e) {
+            failed(what, e);
+            return null;
+        }
+    }
+
+    /** True if the connector heard it. */
+    private boolean tell(String what, Runnable call) {
+        return ask(what, () -> {
+                    call.run();
+                    return true;
+                })
+                != null;
+    }
+
+    /** A failure leaves it open what the connector believes of a request. */
+    private void hide(ConnectorRequest request, boolean known) {
+        if (!off) {
+            hidden.putIfAbsent(request.sequence(), known);
+        }
     }
 
     private boolean isHidden(ConnectorRequest request) {
@@ -98,15 +119,10 @@ public final class GuardedConnector implements KvConnector {
 
     @Override
     public boolean isPresent() {
-        try {
-            return !off && connector.isPresent();
-        } catch (Exception | LinkageError | AssertionError e) {
-            failed("isPresent", e);
-            return false;
-        }
+        return !off && Boolean.TRUE.equals(ask("isPresent", connector::isPresent));
     }
 
-    /** As the connector said when it made its latest promise: an answer that changes in between would be fatal. */
+    /** As the connector said when it made its latest match: an answer that changes in between would be fatal. */
     @Override
     public boolean loadsAsynchronously() {
         return asynchronous;
@@ -114,14 +130,15 @@ public final class GuardedConnector implements KvConnector {
 
     @Override
     public void onNewRequest(ConnectorRequest request) {
-        if (off) {
-            return;
+        if (!off && !tell("onNewRequest", () -> connector.onNewRequest(request))) {
+            hide(request, false);
         }
-        try {
-            connector.onNewRequest(request);
-        } catch (Exception | LinkageError | AssertionError e) {
-            hidden.put(request.sequence(), false);
-            failed("onNewRequest", e);
+    }
+
+    @Override
+    public void prefetch(ConnectorRequest request, int localTokens) {
+        if (!isHidden(request)) {
+            tell("prefetch", () -> connector.prefetch(request, localTokens));
         }
     }
 
@@ -130,28 +147,21 @@ public final class GuardedConnector implements KvConnector {
         if (isHidden(request)) {
             return ExternalMatch.NONE;
         }
-        try {
+        ExternalMatch match = ask("match", () -> {
             asynchronous = connector.loadsAsynchronously();
-            ExternalMatch match = connector.match(request, localTokens);
-            int promise = match.tokens();
-            if (match.askAgain() || promise == 0) {
-                return match.askAgain() ? ExternalMatch.ASK_AGAIN : ExternalMatch.NONE;
-            }
-            int left = request.tokenCount() - localTokens;
-            boolean whole = promise % layout.blockSize() == 0 || (asynchronous && promise == left);
-            if (promise < 0 || promise > left - (asynchronous ? 0 : 1) || !whole) {
-                failed("match, whose answer " + promise + " of " + left + " tokens cannot be", null);
-                return ExternalMatch.NONE;
-            }
-            if (match.storageTokens() < 0 || match.storageTokens() > promise) {
-                failed("match, whose " + match.storageTokens() + " storage tokens of " + promise + " cannot be", null);
-                return new ExternalMatch(promise, 0);
-            }
-            return match;
-        } catch (Exception | LinkageError | AssertionError e) {
-            failed("match", e);
+            return connector.match(request, localTokens);
+        });
+        if (match == null || match.askAgain() || match.tokens() == 0) {
+            return match != null && match.askAgain() ? ExternalMatch.ASK_AGAIN : ExternalMatch.NONE;
+        }
+        int tokens = match.tokens();
+        int left = request.tokenCount() - localTokens;
+        boolean whole = tokens % layout.blockSize() == 0 || (asynchronous && tokens == left);
+        if (tokens > left - (asynchronous ? 0 : 1) || !whole) {
+            failed("match, whose answer " + tokens + " of " + left + " tokens cannot be", null);
             return ExternalMatch.NONE;
         }
+        return match;
     }
 
     @Override
@@ -160,33 +170,28 @@ public final class GuardedConnector implements KvConnector {
         if (isHidden(request)) {
             return miss;
         }
-        try {
-            long job = connector.onAllocated(request, blocks, blockCount, externalTokens);
-            if (job == NOT_LOADED || externalTokens == 0) {
-                return miss;
-            }
-            if (asynchronous && (job <= NO_JOB || loads.isKnown(job))) {
-                failedFor(request, "onAllocated, whose answer " + job + " is no job of its own", null);
-                return NOT_LOADED;
-            }
-            long known = asynchronous ? job : NO_JOB;
-            loads.announce(request, blocks, externalTokens, known);
-            return known;
-        } catch (Exception | LinkageError | AssertionError e) {
-            failedFor(request, "onAllocated", e);
+        Long job = ask("onAllocated", () -> connector.onAllocated(request, blocks, blockCount, externalTokens));
+        if (job == null) {
+            hide(request, true);
             return miss;
         }
+        if (job == NOT_LOADED || externalTokens == 0) {
+            return miss;
+        }
+        if (asynchronous && (job <= NO_JOB || loads.isKnown(job))) {
+            hide(request, true);
+            failed("onAllocated, whose answer " + job + " is no job of its own", null);
+            return NOT_LOADED;
+        }
+        long known = asynchronous ? job : NO_JOB;
+        loads.announce(request, blocks, externalTokens, known);
+        return known;
     }
 
     @Override
     public void onPreempted(ConnectorRequest request, int[] blocks, int blockCount) {
-        if (isHidden(request)) {
-            return;
-        }
-        try {
-            connector.onPreempted(request, blocks, blockCount);
-        } catch (Exception | LinkageError | AssertionError e) {
-            failedFor(request, "onPreempted", e);
+        if (!isHidden(request) && !tell("onPreempted", () -> connector.onPreempted(request, blocks, blockCount))) {
+            hide(request, true);
         }
     }
 
@@ -195,17 +200,17 @@ public final class GuardedConnector implements KvConnector {
         if (off) {
             return TransferPlan.NONE;
         }
-        try {
+        TransferPlan plan = ask("planTransfers", () -> {
             VisibleStep visible = hidden.isEmpty() ? null : VisibleStep.of(step, hidden.keySet());
-            TransferPlan plan = connector.planTransfers(visible == null ? step : visible);
-            TransferPlan accepted = loads.accept(plan);
+            TransferPlan accepted = loads.accept(connector.planTransfers(visible == null ? step : visible));
             return visible == null || visible.isWhole() ? accepted : awaitingAll(accepted);
-        } catch (Exception | LinkageError | AssertionError e) {
+        });
+        if (plan == null) {
             loads.losePlan();
             long[] stores = loads.openStores();
-            failed("planTransfers", e);
             return stores.length == 0 ? TransferPlan.NONE : new TransferPlan(stores, List.of(), List.of());
         }
+        return plan;
     }
 
     private TransferPlan awaitingAll(TransferPlan plan) {
@@ -217,91 +222,61 @@ public final class GuardedConnector implements KvConnector {
 
     /** What the guard alone has to tell, such as loads of a plan that was lost; before the step that counts on them. */
     public LoadReport takeLost() {
-        return loads.takeReport(NOBODY);
+        return loads.takeReport();
     }
 
     @Override
     public LoadReport onTransfers(List<FinishedTransfer> finished) {
-        long[] abandoned = NOBODY;
         if (!off && loads.hasRefused()) {
             // Of these the scheduler knows what was not loaded: its blocks may be somebody else's by now.
-            LoadReport report = tell(loads.takeRefused());
+            LoadReport report = report(loads.takeRefused());
             if (report != null) {
-                loads.addReceived(report.received());
-                abandoned = report.abandoned();
+                loads.addEnded(report);
             }
         }
-        LoadReport report = off ? null : tell(finished);
+        LoadReport report = off ? null : report(finished);
         loads.ended(finished, report != null);
-        if (report == null && !off) {
+        if (report != null) {
+            loads.add(report);
+        } else if (!off) {
             loads.tellAgain(finished);
         }
-        if (report != null) {
-            loads.addInvalid(report.invalidBlocks());
-            loads.addReceived(report.received());
-            abandoned = LongStream.concat(LongStream.of(abandoned), LongStream.of(report.abandoned()))
-                    .toArray();
-        }
-        return loads.takeReport(abandoned);
+        return loads.takeReport();
     }
 
-    /** Null if the connector failed to act on it. */
-    private @Nullable LoadReport tell(List<FinishedTransfer> finished) {
-        try {
+    private @Nullable LoadReport report(List<FinishedTransfer> finished) {
+        return ask("onTransfers", () -> {
             LoadReport report = connector.onTransfers(finished);
             return report.isEmpty() ? LoadReport.NONE : report; // and shows at once if a part of it is missing
-        } catch (Exception | LinkageError | AssertionError e) {
-            failed("onTransfers", e);
-            return null;
-        }
+        });
     }
 
     @Override
     public void onFinished(ConnectorRequest request, int[] blocks, int blockCount) {
         Boolean known = hidden.remove(request.sequence());
-        if (off || (known != null && !known)) {
-            return;
-        }
-        try {
-            connector.onFinished(request, blocks, blockCount);
-        } catch (Exception | LinkageError | AssertionError e) {
-            failed("onFinished", e);
+        if (!off && (known == null || known)) {
+            tell("onFinished", () -> connector.onFinished(request, blocks, blockCount));
         }
     }
 
     @Override
     public boolean hasPendingWork() {
-        if (off) {
-            return loads.isPending();
-        }
-        try {
-            return loads.isPending() || loads.hasRefused() || connector.hasPendingWork();
-        } catch (Exception | LinkageError | AssertionError e) {
-            failed("hasPendingWork", e);
-            return loads.isPending();
-        }
+        return loads.isPending()
+                || (!off
+                        && (loads.hasRefused()
+                                || Boolean.TRUE.equals(ask("hasPendingWork", connector::hasPendingWork))));
     }
 
     /** Forgets everything stored. A connector that cannot is switched off at once: what it holds must not come back. */
     @Override
     public void reset() {
-        if (off) {
-            return;
-        }
-        try {
-            connector.reset();
-        } catch (Exception | LinkageError | AssertionError e) {
-            failed("reset", e);
+        if (!off && !tell("reset", connector::reset)) {
             switchOff();
         }
     }
 
     @Override
     public void close() {
-        try {
-            connector.close();
-        } catch (Exception | LinkageError | AssertionError e) {
-            failed("close", e);
-        }
+        tell("close", connector::close);
     }
 }

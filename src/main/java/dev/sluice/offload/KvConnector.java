@@ -14,8 +14,8 @@ public interface KvConnector extends AutoCloseable {
     long NO_JOB = 0;
 
     /**
-     * Answer of {@link #onAllocated}: what was promised cannot be loaded after all. The request is admitted as if nothing had
-     * been promised; the blocks of this call are taken back.
+     * Answer of {@link #onAllocated}: what was matched cannot be loaded after all. The request is admitted as if nothing had
+     * been found; the blocks of this call are taken back.
      */
     long NOT_LOADED = -1;
 
@@ -36,9 +36,13 @@ public interface KvConnector extends AutoCloseable {
     void onNewRequest(ConnectorRequest request);
 
     /**
-     * How many tokens beyond {@code localTokens} can be loaded. May be called many times for one request. It promises
-     * nothing that the request could lose by never being admitted; a tier may begin to fetch what the answer waits for.
+     * A request is about to be matched, with so many tokens found on the device: it counts as one that asks for its prefix,
+     * what is held of it counts as used, and what only a slow tier holds may begin to come nearer. Called before each
+     * {@link #match}.
      */
+    default void prefetch(ConnectorRequest request, int localTokens) {}
+
+    /** What can be loaded beyond {@code localTokens}. May be called many times for one request, and changes nothing. */
     ExternalMatch match(ConnectorRequest request, int localTokens);
 
     /**

@@ -4,7 +4,7 @@ import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.TransferPlan;
 import java.util.List;
 
-/** No cellar: nothing is ever found, stored or waited for. */
+/** No tier beyond the device: nothing is ever found, stored or waited for. */
 public final class NoKvConnector implements KvConnector {
 
     @Override

@@ -1,17 +1,17 @@
 package dev.sluice.offload;
 
-/** Hears how copies between the tiers end. Called on the scheduler's thread; must be quick. */
+/** Hears how transfers between the tiers end. Called on the scheduler's thread; must be quick. */
 public interface OffloadListener {
 
     /** Hears nothing. */
     OffloadListener NONE = new OffloadListener() {};
 
     /** Bytes went into a tier. */
-    default void onStored(Tier tier, long bytes, long nanos) {}
+    default void onStored(String tier, long bytes, long nanos) {}
 
     /** Bytes came back from a tier. */
-    default void onLoaded(Tier tier, long bytes, long nanos) {}
+    default void onLoaded(String tier, long bytes, long nanos) {}
 
-    /** A copy to or from a tier failed in whole or in part, or was given up. */
-    default void onFailed(Tier tier, boolean load) {}
+    /** A transfer to or from a tier failed in whole or in part, or was given up; once for each. */
+    default void onFailed(String tier, boolean load) {}
 }

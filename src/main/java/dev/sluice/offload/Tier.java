@@ -1,14 +1,9 @@
 package dev.sluice.offload;
 
-import java.util.Locale;
-
-/** The tiers beyond the device, the faster first. */
-public enum Tier {
-    HOST,
-    STORAGE;
-
-    /** As metrics and answers spell it. */
-    public String label() {
-        return name().toLowerCase(Locale.ROOT);
-    }
-}
+/**
+ * A tier beyond the device, as transfers know it.
+ *
+ * @param name as metrics and answers spell it
+ * @param guard who says whether it may be used, and hears how it does
+ */
+public record Tier(String name, TierGuard guard) {}

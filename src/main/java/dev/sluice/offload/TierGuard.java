@@ -7,33 +7,21 @@ package dev.sluice.offload;
 public interface TierGuard {
 
     /** Permits everything, for ever. */
-    TierGuard NONE = new TierGuard() {
-        @Override
-        public boolean permits() {
-            return true;
-        }
-
-        @Override
-        public void succeeded(long nanos) {}
-
-        @Override
-        public void failed(long nanos) {}
-
-        @Override
-        public long timeLimitNanos() {
-            return Long.MAX_VALUE;
-        }
-    };
+    TierGuard NONE = new TierGuard() {};
 
     /** True if the tier may be used now; never waits. */
-    boolean permits();
+    default boolean permits() {
+        return true;
+    }
 
-    /** An operation ended well after so much time. */
-    void succeeded(long nanos);
+    /** A transfer ended well after so much time. */
+    default void succeeded(long nanos) {}
 
-    /** An operation failed, or was given up, after so much time. */
-    void failed(long nanos);
+    /** A transfer failed, or was given up, after so much time. */
+    default void failed(long nanos) {}
 
-    /** After this, an operation is given up; {@link Long#MAX_VALUE} for never. */
-    long timeLimitNanos();
+    /** After this, a transfer is given up; {@link Long#MAX_VALUE} for never. */
+    default long timeLimitNanos() {
+        return Long.MAX_VALUE;
+    }
 }

@@ -1,4 +1,4 @@
-/** The cellar: key/value blocks beyond the device, behind one port. */
+/** Offload: key/value blocks beyond the device, behind one port. */
 @NullMarked
 package dev.sluice.offload;
 

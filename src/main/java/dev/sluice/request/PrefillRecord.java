@@ -7,36 +7,48 @@ package dev.sluice.request;
  * that is what once let vLLM's counters go negative.
  *
  * @param promptTokens prompt length in tokens
- * @param localTokens tokens found in the device's prefix cache
- * @param externalTokens tokens promised by the connector beyond the local ones
- * @param storageTokens of these, the ones that had to come from a tier behind host memory
+ * @param found tokens not computed: those in the device's prefix cache, and those that the connector loads beyond them
  */
-public record PrefillRecord(int promptTokens, int localTokens, int externalTokens, int storageTokens) {
+public record PrefillRecord(int promptTokens, TokensByTier found) {
 
-    /** Without a tier behind host memory. */
+    /** With host memory as the only tier beyond the device. */
     public PrefillRecord(int promptTokens, int localTokens, int externalTokens) {
-        this(promptTokens, localTokens, externalTokens, 0);
+        this(promptTokens, localTokens, TokensByTier.of(TokensByTier.HOST, externalTokens));
     }
 
-    /** @throws IllegalArgumentException if a count is negative or the cached tokens exceed the prompt */
+    /**
+     * @param localTokens tokens found in the device's prefix cache
+     * @param external tokens that the connector loads beyond the local ones
+     */
+    public PrefillRecord(int promptTokens, int localTokens, TokensByTier external) {
+        this(promptTokens, TokensByTier.of(TokensByTier.DEVICE, localTokens).plus(external));
+    }
+
+    /** @throws IllegalArgumentException if the cached tokens exceed the prompt */
     public PrefillRecord {
-        if (localTokens < 0 || externalTokens < 0 || (long) localTokens + externalTokens > promptTokens) {
-            throw new IllegalArgumentException("prefill record out of range: prompt " + promptTokens + ", local "
-                    + localTokens + ", external " + externalTokens);
+        if (found.total() > promptTokens) {
+            throw new IllegalArgumentException(
+                    "prefill record out of range: prompt " + promptTokens + ", found " + found.tokens());
         }
-        if (storageTokens < 0 || storageTokens > externalTokens) {
-            throw new IllegalArgumentException("prefill record out of range: storage " + storageTokens + " of "
-                    + externalTokens + " external tokens");
-        }
+    }
+
+    /** Tokens found in the device's prefix cache. */
+    public int localTokens() {
+        return found.of(TokensByTier.DEVICE);
+    }
+
+    /** Tokens that the connector brings from the tiers beyond the device. */
+    public int externalTokens() {
+        return cachedTokens() - localTokens();
     }
 
     /** Tokens not computed: local plus external. */
     public int cachedTokens() {
-        return localTokens + externalTokens;
+        return found.total();
     }
 
     /** Tokens computed by this engine. */
     public int computedTokens() {
-        return promptTokens - localTokens - externalTokens;
+        return promptTokens - cachedTokens();
     }
 }

@@ -9,6 +9,7 @@ import dev.sluice.request.GenerationRequest;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.TokenEvent;
 import dev.sluice.request.TokenSink;
+import dev.sluice.request.TokensByTier;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -170,9 +171,9 @@ final class Sequence implements ConnectorRequest {
      * Notes where the prompt's tokens come from, at an attempt to admit. The last attempt before the first preemption
      * counts; from then on the sequence would find its own blocks and call them cache hits, so nothing is noted.
      */
-    void planPrefill(int localTokens, int externalTokens, int storageTokens) {
+    void planPrefill(int localTokens, TokensByTier external) {
         if (timeline.preemptions == admissionsInVain && timeline.prefill == null) {
-            plannedPrefill = new PrefillRecord(promptLength, localTokens, externalTokens, storageTokens);
+            plannedPrefill = new PrefillRecord(promptLength, localTokens, external);
         }
     }
 
@@ -191,7 +192,7 @@ final class Sequence implements ConnectorRequest {
     void foundOnly(int tokens) {
         promptWork.admittedInVain();
         promptWork.admitted(tokens);
-        planPrefill(tokens, 0, 0);
+        planPrefill(tokens, TokensByTier.NONE);
     }
 
     /** True at the first admission, and at the first one after each preemption: only then are its lookups counted. */

@@ -9,9 +9,11 @@ import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.request.TokenEvent;
 import dev.sluice.request.TokenLogprobs;
+import dev.sluice.request.TokensByTier;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /** From the events of sequences to the JSON of an answer, part by part. */
@@ -71,7 +73,12 @@ class AnswerTest {
     }
 
     private static String usage(int prompt, int completion, int device, int host, int storage) {
-        return "'usage':" + json(Usage.of(prompt, completion, device, host, storage));
+        return "'usage':" + json(counts(prompt, completion, device, host, storage));
+    }
+
+    private static Usage counts(int prompt, int completion, int device, int host, int storage) {
+        return Usage.of(
+                prompt, completion, new TokensByTier(Map.of("device", device, "host", host, "storage", storage)));
     }
 
     @Test
@@ -87,17 +94,20 @@ class AnswerTest {
         assertThat(end(answer, 0, FinishReason.LENGTH))
                 .containsExactly(finish(0, "length"), CHUNK + "]," + usage(5, 2, 1, 2, 0) + "}");
         assertThat(answer.isComplete()).isTrue();
-        assertThat(usages).containsExactly(Usage.of(5, 2, 1, 2, 0));
+        assertThat(usages).containsExactly(counts(5, 2, 1, 2, 0));
         assertThat(cancelled).isEmpty();
     }
 
     @Test
     void usageNamesEachTierAndTheirSum() {
-        assertThat(json(Usage.of(50, 7, 16, 8, 4)))
+        assertThat(json(counts(50, 7, 16, 8, 4)))
                 .isEqualTo("{'prompt_tokens':50,'completion_tokens':7,'total_tokens':57,"
                         + "'prompt_tokens_details':{'cached_tokens':28,"
                         + "'cached_tokens_details':{'device':16,'host':8,'storage':4}},"
                         + "'completion_tokens_details':{'reasoning_tokens':0}}");
+        assertThat(json(Usage.of(50, 7, TokensByTier.of("remote", 16))))
+                .as("a tier of which the API does not know")
+                .contains("'cached_tokens':16,'cached_tokens_details':{'device':0,'host':0,'storage':0,'remote':16}");
     }
 
     @Test
@@ -127,7 +137,7 @@ class AnswerTest {
         assertThat(say(answer, 1, "b")).containsExactly(role(1), finish(0, "stop"), finish(2, "length"), delta(1, "b"));
         assertThat(say(answer, 1, "c")).containsExactly(delta(1, "c"));
         assertThat(end(answer, 1, FinishReason.STOP)).containsExactly(finish(1, "stop"));
-        assertThat(usages).containsExactly(Usage.of(5, 3, 0, 0, 0));
+        assertThat(usages).containsExactly(counts(5, 3, 0, 0, 0));
     }
 
     @Test
@@ -138,10 +148,14 @@ class AnswerTest {
         Answer answer = answer();
         for (int index = 0; index < 4; index++) {
             // Of each pair, only the record of the first counts: the second finds what the first one computed.
-            accept(answer, index, new TokenEvent.Prefilled(new PrefillRecord(5, index + 1, 1, index == 2 ? 1 : 0)));
+            accept(
+                    answer,
+                    index,
+                    new TokenEvent.Prefilled(
+                            new PrefillRecord(5, index + 1, TokensByTier.of(index == 2 ? "storage" : "host", 1))));
             end(answer, index, FinishReason.STOP);
         }
-        assertThat(usages).containsExactly(Usage.of(10, 0, 1 + 3, 1, 1));
+        assertThat(usages).containsExactly(counts(10, 0, 1 + 3, 1, 1));
     }
 
     @Test
@@ -156,7 +170,7 @@ class AnswerTest {
         assertThat(accept(answer, 0, new TokenEvent.Failed(FailureKind.INTERNAL, "late")))
                 .isEmpty();
         assertThat(cancelled).hasSize(1);
-        assertThat(usages).as("the tokens up to the stop string").containsExactly(Usage.of(5, 4, 0, 0, 0));
+        assertThat(usages).as("the tokens up to the stop string").containsExactly(counts(5, 4, 0, 0, 0));
     }
 
     @Test

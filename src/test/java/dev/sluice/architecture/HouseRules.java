@@ -54,6 +54,12 @@ public final class HouseRules {
         CUDA_MAY_IMPORT.put("copies", List.of("driver"));
     }
 
+    /** The tiers beyond the device: each of them may import the port, and none of them another. */
+    private static final List<String> TIERS = List.of("host", "disk");
+
+    /** Rooms of which others may import the port, but not what implements it. */
+    private static final List<String> PORTS = List.of("executor", "offload");
+
     private static final List<String> CORE = List.of(
             "runtime", "request", "kv", "sampling", "jinja", "text", "model", "executor", "scheduler", "offload");
 
@@ -66,6 +72,10 @@ public final class HouseRules {
         rules.put("imports of the executor port", executorPort(root));
         for (String kind : List.of("cpu", "cuda", "sim")) {
             rules.put("imports of executor." + kind, executorKind(root, kind));
+        }
+        rules.put("imports of the offload port", offloadPort(root));
+        for (String tier : TIERS) {
+            rules.put("imports of offload." + tier, tier(root, tier));
         }
         CUDA_MAY_IMPORT.forEach(
                 (room, allowed) -> rules.put("imports of executor.cuda." + room, cudaRoom(root, room, allowed)));
@@ -195,7 +205,7 @@ public final class HouseRules {
 
     private static ArchRule onlyThese(String root, String from, String own, List<String> allowed) {
         List<String> packages = new java.util.ArrayList<>(List.of(root + "." + own + "..", root + ".runtime.."));
-        allowed.forEach(other -> packages.add(root + "." + (other.equals("executor") ? "executor" : other + "..")));
+        allowed.forEach(other -> packages.add(root + "." + (PORTS.contains(other) ? other : other + "..")));
         return noClasses()
                 .that(resideInAPackage(root + "." + from))
                 .should()
@@ -227,6 +237,18 @@ public final class HouseRules {
                 "executor." + kind + "..",
                 "executor." + kind,
                 List.of("executor", "kv", "model", "sampling", "request"));
+    }
+
+    private static ArchRule offloadPort(String root) {
+        return noClasses()
+                .that(resideInAPackage(root + ".offload"))
+                .should()
+                .dependOnClassesThat(
+                        resideInAPackage(root + ".offload..").and(not(resideInAPackage(root + ".offload"))));
+    }
+
+    private static ArchRule tier(String root, String tier) {
+        return onlyThese(root, "offload." + tier + "..", "offload." + tier, List.of("offload", "kv", "request"));
     }
 
     /** Nor may a room import the root of the CUDA executor, which puts the rooms together. */

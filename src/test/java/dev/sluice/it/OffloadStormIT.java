@@ -2,8 +2,8 @@ package dev.sluice.it;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.KvConnector;
+import dev.sluice.offload.host.HostMemoryConnector;
 import dev.sluice.scheduler.ContinuousBatchingScheduler;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -76,7 +76,7 @@ class OffloadStormIT {
             assertThat(server.metric("sluice_kv_recomputed_tokens_total", "")).isPositive();
             assertThat(faults[0].flipped()).isPositive();
             assertThat(faults[0].failed()).isPositive();
-            assertThat(connector(server).snapshot().hostPinnedBytes()).isZero();
+            assertThat(connector(server).snapshot().tier("host").pinned()).isZero();
         }
     }
 

@@ -7,6 +7,7 @@ import dev.sluice.kv.BlockTransfer;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.kv.TransferPlan;
+import dev.sluice.request.TokensByTier;
 import dev.sluice.testkit.VirtualClock;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,7 +25,7 @@ class ConnectorAnswersTest {
     private static final class Told implements KvConnector {
         private boolean asynchronous = true;
         private int match;
-        private int storage;
+        private String tier = TokensByTier.HOST;
         private long job;
         private @Nullable TransferPlan plan = TransferPlan.NONE;
         private @Nullable LoadReport report = LoadReport.NONE;
@@ -41,7 +42,7 @@ class ConnectorAnswersTest {
 
         @Override
         public ExternalMatch match(ConnectorRequest request, int localTokens) {
-            return new ExternalMatch(match, storage, asksAgain);
+            return new ExternalMatch(TokensByTier.of(tier, match), asksAgain);
         }
 
         @Override
@@ -180,12 +181,19 @@ class ConnectorAnswersTest {
         assertThat(guard.failures()).isEqualTo(promise == believed ? 0 : 1);
     }
 
-    @ParameterizedTest
-    @CsvSource({"0, 0", "16, 16", "32, 32", "33, 0", "-1, 0"})
-    void noMoreComesFromStorageThanWasPromised(int storage, int believed) {
+    @Test
+    void aConnectorDoesNotAnswerForTheDevice() {
         told.match = 32;
-        told.storage = storage;
-        assertThat(guard.match(new Request(1, 0), 0)).isEqualTo(new ExternalMatch(32, believed));
+        told.tier = TokensByTier.DEVICE;
+        assertThat(guard.match(new Request(1, 0), 0)).isEqualTo(ExternalMatch.NONE);
+        assertThat(guard.failures()).isEqualTo(1);
+    }
+
+    @Test
+    void everyTierKeepsItsShareOfTheTokens() {
+        told.match = 32;
+        told.tier = "remote";
+        assertThat(guard.match(new Request(1, 0), 0).byTier()).isEqualTo(TokensByTier.of("remote", 32));
     }
 
     @Test

@@ -7,6 +7,7 @@ import dev.sluice.offload.ExternalMatch;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.LoadReport;
 import dev.sluice.offload.StepView;
+import dev.sluice.request.TokensByTier;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -98,10 +99,12 @@ final class ScriptedConnector implements KvConnector {
         calls.add("match " + request.sequence());
         Deque<Integer> script = answers.get(request.sequence());
         if (script == null) {
-            return new ExternalMatch(defaultAnswer, 0);
+            return new ExternalMatch(TokensByTier.of(TokensByTier.HOST, defaultAnswer));
         }
         int answer = script.size() > 1 ? script.removeFirst() : script.getFirst();
-        return answer == ASK_AGAIN ? ExternalMatch.ASK_AGAIN : new ExternalMatch(answer, 0);
+        return answer == ASK_AGAIN
+                ? ExternalMatch.ASK_AGAIN
+                : new ExternalMatch(TokensByTier.of(TokensByTier.HOST, answer));
     }
 
     @Override

@@ -5,10 +5,10 @@ import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.TransferPlan;
 import dev.sluice.offload.ConnectorRequest;
 import dev.sluice.offload.ExternalMatch;
-import dev.sluice.offload.HostMemoryConnector;
 import dev.sluice.offload.KvConnector;
 import dev.sluice.offload.LoadReport;
 import dev.sluice.offload.StepView;
+import dev.sluice.offload.host.HostMemoryConnector;
 import dev.sluice.request.PrefillRecord;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -99,6 +99,12 @@ final class CheckedConnector implements KvConnector {
     public void onNewRequest(ConnectorRequest request) {
         demand(stories.put(request.sequence(), new Story()) == null, "a request twice");
         connector.onNewRequest(request);
+    }
+
+    @Override
+    public void prefetch(ConnectorRequest request, int localTokens) {
+        story(request);
+        connector.prefetch(request, localTokens);
     }
 
     @Override

@@ -5,6 +5,7 @@ import dev.sluice.kv.HostPages;
 import dev.sluice.offload.StorageTier;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -12,10 +13,14 @@ import java.util.Map;
 import java.util.Random;
 import java.util.function.BooleanSupplier;
 
-/** A storage tier in memory whose operations take some polls, and fail now and then. */
+/**
+ * A storage tier in memory whose operations take some polls, and fail now and then. A remote one has to find out what it
+ * holds, and sometimes never does.
+ */
 final class SimulatedStorage implements StorageTier {
 
     private static final class Operation {
+        private final long job;
         private final BlockHash key;
         private final BlockHash[] pageKeys;
         private final int[] pages;
@@ -23,7 +28,8 @@ final class SimulatedStorage implements StorageTier {
         private int pollsLeft;
         private boolean forgotten; // begun before a reset
 
-        Operation(BlockHash key, BlockHash[] pageKeys, int[] pages, boolean read, int pollsLeft) {
+        Operation(long job, BlockHash key, BlockHash[] pageKeys, int[] pages, boolean read, int pollsLeft) {
+            this.job = job;
             this.key = key;
             this.pageKeys = pageKeys;
             this.pages = pages;
@@ -38,11 +44,20 @@ final class SimulatedStorage implements StorageTier {
     private final double failureRate;
     private final BooleanSupplier faultsOn;
     private final Random random;
+    private final boolean remote;
+    private final Map<BlockHash, Integer> asked = new HashMap<>(); // polls until the answer is known
     private final LinkedHashMap<BlockHash, byte[][]> kept = new LinkedHashMap<>();
     private final List<Operation> open = new ArrayList<>();
 
     SimulatedStorage(
-            HostPages host, int capacity, int delay, double failureRate, BooleanSupplier faultsOn, Random random) {
+            HostPages host,
+            int capacity,
+            int delay,
+            double failureRate,
+            BooleanSupplier faultsOn,
+            Random random,
+            boolean remote) {
+        this.remote = remote;
         this.host = host;
         this.capacity = capacity;
         this.delay = delay;
@@ -57,30 +72,35 @@ final class SimulatedStorage implements StorageTier {
     }
 
     @Override
-    public boolean contains(BlockHash key) {
-        return kept.containsKey(key);
+    public Lookup lookup(BlockHash key) {
+        if (remote && asked.computeIfAbsent(key, k -> 1 + polls()) > 0) {
+            return Lookup.ASK_AGAIN;
+        }
+        return kept.containsKey(key) ? Lookup.HIT : Lookup.MISS;
     }
 
     @Override
-    public boolean write(BlockHash key, BlockHash[] pageKeys, int[] pages) {
+    public boolean write(long job, BlockHash key, BlockHash[] pageKeys, int[] pages) {
         if (open.size() >= 8 || kept.containsKey(key)) {
             return false;
         }
-        open.add(new Operation(key, pageKeys, pages, false, polls()));
+        open.add(new Operation(job, key, pageKeys, pages, false, polls()));
         return true;
     }
 
     @Override
-    public boolean read(BlockHash key, BlockHash[] pageKeys, int[] pages) {
+    public boolean read(long job, BlockHash key, BlockHash[] pageKeys, int[] pages) {
         if (open.size() >= 8 || !kept.containsKey(key)) {
             return false;
         }
-        open.add(new Operation(key, pageKeys, pages, true, polls()));
+        open.add(new Operation(job, key, pageKeys, pages, true, polls()));
         return true;
     }
 
     @Override
     public List<Ended> poll() {
+        asked.replaceAll((key, polls) -> polls - 1);
+        asked.values().removeIf(polls -> polls < -5); // what was known grows old
         List<Ended> ended = new ArrayList<>();
         for (Iterator<Operation> i = open.iterator(); i.hasNext(); ) {
             Operation operation = i.next();
@@ -90,7 +110,7 @@ final class SimulatedStorage implements StorageTier {
                 boolean succeeded = !fails
                         && !operation.forgotten
                         && (operation.read ? finishRead(operation) : finishWrite(operation));
-                ended.add(new Ended(operation.key, operation.read, succeeded, host.pageBytes(), 1));
+                ended.add(new Ended(operation.job, succeeded, host.pageBytes(), 1));
             }
         }
         return ended;
@@ -124,11 +144,6 @@ final class SimulatedStorage implements StorageTier {
             }
         }
         return true;
-    }
-
-    @Override
-    public boolean hasPendingWork() {
-        return !open.isEmpty();
     }
 
     @Override

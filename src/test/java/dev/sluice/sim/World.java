@@ -47,7 +47,7 @@ final class World {
     private final SchedulerLoop loop;
     private final KvCache cache;
     private final ContentAudit contents;
-    private final SimulatedCellar cellar;
+    private final SimulatedTiers tiers;
     private final WatchedExecutor watched;
     private final @Nullable CheckedConnector connector;
     private final @Nullable FlakyConnector flaky;
@@ -109,7 +109,7 @@ final class World {
         skipReadingRate = chance(0.2) ? 0.4 : 0.05;
         salts = chance(0.3);
         SplittableRandom faultSeed = new SplittableRandom(random.nextLong());
-        cellar = new SimulatedCellar(random);
+        tiers = new SimulatedTiers(random);
         FaultPlan stepFaults = new FaultPlan() {
             @Override
             public boolean refusesStep(long step) {
@@ -126,9 +126,8 @@ final class World {
                 return faultsOn && faultSeed.nextDouble() < sequenceFaultRate;
             }
         };
-        executor =
-                new SimulatedExecutor(SimulatedExecutor.spec(vocabulary, context, layout), cellar.faults(stepFaults));
-        connector = chance(0.7) ? cellar.connector(executor, layout, clock, settings.prefixCaching()) : null;
+        executor = new SimulatedExecutor(SimulatedExecutor.spec(vocabulary, context, layout), tiers.faults(stepFaults));
+        connector = chance(0.7) ? tiers.connector(executor, layout, clock, settings.prefixCaching()) : null;
         flaky = throwing && connector != null ? flaky(connector.unchecked()) : null;
         cache = new KvCache(layout, settings.prefixCaching());
         watched = new WatchedExecutor(
@@ -184,7 +183,7 @@ final class World {
             turn();
         }
         faultsOn = false;
-        cellar.endFaults();
+        tiers.endFaults();
         int quiet = turns + TURNS_MAX;
         int patience = flaky == null ? TURNS_MAX : 1_000; // a connector that threw may believe in copies for ever
         while (loop.hasRequests() || (loop.hasTransfers() && patience-- > 0)) {
@@ -217,7 +216,7 @@ final class World {
     private void turn() {
         turns++;
         clock.advanceNanos(1 + random.nextInt(20_000_000));
-        cellar.turn();
+        tiers.turn();
         loop.runOnce();
         if (executor.violation() != null) {
             throw new IllegalStateException(executor.violation());

@@ -18,6 +18,7 @@ public final class FlakyConnector implements KvConnector {
             "isPresent",
             "loadsAsynchronously",
             "onNewRequest",
+            "prefetch",
             "match",
             "onAllocated",
             "onPreempted",
@@ -80,6 +81,13 @@ public final class FlakyConnector implements KvConnector {
         enter("onNewRequest");
         connector.onNewRequest(request);
         leave("onNewRequest", 0);
+    }
+
+    @Override
+    public void prefetch(ConnectorRequest request, int localTokens) {
+        enter("prefetch");
+        connector.prefetch(request, localTokens);
+        leave("prefetch", 0);
     }
 
     @Override

@@ -1,5 +1,10 @@
 package dev.sluice.api.wire;
 
+import dev.sluice.request.TokensByTier;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
 /** Token counts of an answer. */
 public record Usage(
         int promptTokens,
@@ -8,22 +13,27 @@ public record Usage(
         PromptTokensDetails promptTokensDetails,
         CompletionTokensDetails completionTokensDetails) {
 
-    /** Where prompt tokens came from that were not computed. */
-    public record PromptTokensDetails(int cachedTokens, CachedTokensDetails cachedTokensDetails) {}
+    /** Clients read these without asking whether they are there; another tier is named if it held something. */
+    private static final List<String> ALWAYS_NAMED = List.of("device", "host", "storage");
 
-    /** The tiers; their sum is {@code cached_tokens}. */
-    public record CachedTokensDetails(int device, int host, int storage) {}
+    /** Where prompt tokens came from that were not computed. */
+    public record PromptTokensDetails(int cachedTokens, Map<String, Integer> cachedTokensDetails) {
+
+        /** By the name of the tier that held them. */
+        static PromptTokensDetails of(TokensByTier found) {
+            Map<String, Integer> details = new LinkedHashMap<>();
+            ALWAYS_NAMED.forEach(tier -> details.put(tier, 0));
+            details.putAll(found.tokens());
+            return new PromptTokensDetails(found.total(), details);
+        }
+    }
 
     /** What the output consists of. */
     public record CompletionTokensDetails(int reasoningTokens) {}
 
-    /** Counts of one call; {@code device}, {@code host} and {@code storage} are prompt tokens found there. */
-    public static Usage of(int prompt, int completion, int device, int host, int storage) {
+    /** Counts of one call, with those of its prompt tokens that were found in a cache. */
+    public static Usage of(int prompt, int completion, TokensByTier found) {
         return new Usage(
-                prompt,
-                completion,
-                prompt + completion,
-                new PromptTokensDetails(device + host + storage, new CachedTokensDetails(device, host, storage)),
-                new CompletionTokensDetails(0));
+                prompt, completion, prompt + completion, PromptTokensDetails.of(found), new CompletionTokensDetails(0));
     }
 }

@@ -120,7 +120,7 @@ final class DiskChunkFile {
     }
 
     /**
-     * Writes a chunk whose pages are still what was sealed.
+     * Writes a chunk whose pages still hold what their checksums say.
      *
      * @throws IOException also if a page is not
      */
@@ -132,7 +132,7 @@ final class DiskChunkFile {
         putFixed(header, key, pages.length);
         for (int i = 0; i < pages.length; i++) {
             if (!from.verify(pages[i], pageKeys[i])) {
-                throw new IOException("a page is not what it was sealed as");
+                throw new IOException("a page does not hold what its checksum says");
             }
             ByteBuffer page = from.page(pages[i]).asByteBuffer();
             put(header, pageKeys[i]);
@@ -148,8 +148,8 @@ final class DiskChunkFile {
     }
 
     /**
-     * Reads a chunk into pages and seals them; touches no page before the header is right, and seals none before all
-     * are.
+     * Reads a chunk into pages and labels them with their checksums; touches no page before the header is right, and
+     * labels none before all are.
      *
      * @throws IOException if the file is not exactly the chunk that was asked for
      */

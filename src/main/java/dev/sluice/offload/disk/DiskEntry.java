@@ -4,7 +4,7 @@ import dev.sluice.kv.BlockHash;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/** One chunk file in the books of the disk tier. */
+/** One chunk file in the index of the disk tier. */
 final class DiskEntry {
 
     /** Null for a chunk of another fingerprint. */

@@ -12,7 +12,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The books of the disk tier: which chunks there are, in which order they go, how many bytes they take. Does no I/O;
+ * The index of the disk tier: which chunks there are, in which order they go, how many bytes they take. Does no I/O;
  * belongs to the owner's thread.
  *
  * <pre>
@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  *                      +--lost--> gone              +------- undeleted, not usable -------+
  * </pre>
  *
- * What is leaving waits in {@link #takeDoomed} until a job takes it to the thread that deletes, before that job writes
+ * What is leaving waits in {@link #takeDiscarded} until a job takes it to the thread that deletes, before that job writes
  * anything: the room it leaves can be given away at once. A key comes back only after its file is gone.
  */
 final class DiskIndex {
@@ -29,13 +29,13 @@ final class DiskIndex {
     private final long maxBytes;
     private final LinkedHashMap<BlockHash, DiskEntry> kept = new LinkedHashMap<>();
     private final Map<BlockHash, DiskEntry> leaving = new HashMap<>();
-    private final Deque<DiskEntry> strangers = new ArrayDeque<>();
-    private List<DiskEntry> doomed = new ArrayList<>();
-    private int strangersLeaving;
+    private final Deque<DiskEntry> foreign = new ArrayDeque<>();
+    private List<DiskEntry> discarded = new ArrayList<>();
+    private int foreignLeaving;
     private long keptBytes;
-    private long strangerBytes;
+    private long foreignBytes;
 
-    /** @param maxBytes of all chunks, strangers included */
+    /** @param maxBytes of all chunks, foreign ones included */
     DiskIndex(long maxBytes) {
         this.maxBytes = maxBytes;
     }
@@ -43,8 +43,8 @@ final class DiskIndex {
     /** Takes in what was found at start, oldest first. Chunks of other fingerprints are the first to go. */
     void adopt(DiskEntry entry) {
         if (entry.key == null) {
-            strangers.addLast(entry);
-            strangerBytes += entry.bytes;
+            foreign.addLast(entry);
+            foreignBytes += entry.bytes;
         } else {
             keep(entry.key, entry);
         }
@@ -74,19 +74,19 @@ final class DiskIndex {
         }
     }
 
-    /** Dooms the oldest until so many bytes fit, or nothing if even all would not be enough. */
+    /** Discards the oldest until so many bytes fit, or nothing if even all would not be enough. */
     boolean makeRoom(long bytes) {
-        long excess = keptBytes + strangerBytes + bytes - maxBytes;
+        long excess = keptBytes + foreignBytes + bytes - maxBytes;
         if (excess <= 0) {
             return true;
         }
         List<DiskEntry> victims = new ArrayList<>();
-        for (DiskEntry stranger : strangers) {
+        for (DiskEntry entry : foreign) {
             if (excess <= 0) {
                 break;
             }
-            victims.add(stranger);
-            excess -= stranger.bytes;
+            victims.add(entry);
+            excess -= entry.bytes;
         }
         for (DiskEntry entry : kept.values()) {
             if (excess <= 0) {
@@ -100,7 +100,7 @@ final class DiskIndex {
         if (excess > 0) {
             return false;
         }
-        victims.forEach(this::doom);
+        victims.forEach(this::discard);
         return true;
     }
 
@@ -123,13 +123,13 @@ final class DiskIndex {
     }
 
     /** The file shall go, whatever still happens to it. */
-    void doom(DiskEntry entry) {
+    void discard(DiskEntry entry) {
         entry.usable = false;
-        doomed.add(entry);
+        discarded.add(entry);
         if (entry.key == null) {
-            strangers.remove(entry);
-            strangerBytes -= entry.bytes;
-            strangersLeaving++;
+            foreign.remove(entry);
+            foreignBytes -= entry.bytes;
+            foreignLeaving++;
         } else {
             kept.remove(entry.key);
             keptBytes -= entry.bytes;
@@ -137,28 +137,28 @@ final class DiskIndex {
         }
     }
 
-    /** Dooms everything of ours, what is being written included. */
-    void doomAll() {
-        List.copyOf(kept.values()).forEach(this::doom);
+    /** Discards everything of ours, what is being written included. */
+    void discardAll() {
+        List.copyOf(kept.values()).forEach(this::discard);
     }
 
-    boolean hasDoomed() {
-        return !doomed.isEmpty();
+    boolean hasDiscarded() {
+        return !discarded.isEmpty();
     }
 
     /** What is to be deleted next; now the caller's to pass on. */
-    List<DiskEntry> takeDoomed() {
-        if (doomed.isEmpty()) {
+    List<DiskEntry> takeDiscarded() {
+        if (discarded.isEmpty()) {
             return List.of();
         }
-        List<DiskEntry> taken = doomed;
-        doomed = new ArrayList<>();
+        List<DiskEntry> taken = discarded;
+        discarded = new ArrayList<>();
         return taken;
     }
 
     void deleted(DiskEntry entry) {
         if (entry.key == null) {
-            strangersLeaving--;
+            foreignLeaving--;
         } else {
             leaving.remove(entry.key);
         }
@@ -172,7 +172,7 @@ final class DiskIndex {
     }
 
     boolean isSettled() {
-        return leaving.isEmpty() && strangersLeaving == 0;
+        return leaving.isEmpty() && foreignLeaving == 0;
     }
 
     long keptBytes() {

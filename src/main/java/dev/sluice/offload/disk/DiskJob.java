@@ -15,12 +15,15 @@ final class DiskJob {
         /** Deletes, then writes. */
         WRITE,
         /** Deletes only. */
-        SWEEP
+        DELETE
     }
+
+    /** As the owner knows it; none for one that only deletes. */
+    final long id;
 
     final Kind kind;
 
-    /** What is read or written; null for a sweep. */
+    /** What is read or written; null for one that only deletes. */
     final @Nullable DiskEntry entry;
 
     final BlockHash[] pageKeys;
@@ -29,8 +32,8 @@ final class DiskJob {
     /** Files to delete before anything else. */
     final List<DiskEntry> deletions;
 
-    /** Which of the tier's lives it was begun in; a reset begins the next. */
-    final int life;
+    /** A reset begins the next one, in which this has no effect. */
+    final int generation;
 
     /** The time that the file shall bear. */
     final long stampMicros;
@@ -42,33 +45,26 @@ final class DiskJob {
 
     long nanos;
 
-    private DiskJob(
+    DiskJob(
+            long id,
             Kind kind,
             @Nullable DiskEntry entry,
             BlockHash[] pageKeys,
             int[] pages,
             List<DiskEntry> deletions,
-            int life,
+            int generation,
             long stampMicros) {
+        this.id = id;
         this.kind = kind;
         this.entry = entry;
-        this.pageKeys = pageKeys;
-        this.pages = pages;
+        this.pageKeys = pageKeys.clone();
+        this.pages = pages.clone();
         this.deletions = deletions;
-        this.life = life;
+        this.generation = generation;
         this.stampMicros = stampMicros;
     }
 
-    static DiskJob read(DiskEntry entry, BlockHash[] pageKeys, int[] pages, int life, long stampMicros) {
-        return new DiskJob(Kind.READ, entry, pageKeys.clone(), pages.clone(), List.of(), life, stampMicros);
-    }
-
-    static DiskJob write(
-            DiskEntry entry, BlockHash[] pageKeys, int[] pages, List<DiskEntry> deletions, int life, long stampMicros) {
-        return new DiskJob(Kind.WRITE, entry, pageKeys.clone(), pages.clone(), deletions, life, stampMicros);
-    }
-
-    static DiskJob sweep(List<DiskEntry> deletions) {
-        return new DiskJob(Kind.SWEEP, null, new BlockHash[0], new int[0], deletions, 0, 0);
+    static DiskJob delete(List<DiskEntry> deletions) {
+        return new DiskJob(0, Kind.DELETE, null, new BlockHash[0], new int[0], deletions, 0, 0);
     }
 }

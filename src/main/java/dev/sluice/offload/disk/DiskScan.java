@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
  */
 record DiskScan(List<DiskEntry> entries, long newestMicros) {
 
-    private static final Logger log = LoggerFactory.getLogger(DiskScan.class);
+    private static final Logger LOG = LoggerFactory.getLogger(DiskScan.class);
 
     private record Found(DiskEntry entry, long micros) {}
 
@@ -73,24 +73,24 @@ record DiskScan(List<DiskEntry> entries, long newestMicros) {
     }
 
     private static void report(Path directory, List<Found> found, int removed) {
-        int strangers = 0;
-        long strangerBytes = 0;
+        int foreign = 0;
+        long foreignBytes = 0;
         for (Found f : found) {
             if (f.entry.key == null) {
-                strangers++;
-                strangerBytes += f.entry.bytes;
+                foreign++;
+                foreignBytes += f.entry.bytes;
             }
         }
-        log.info(
-                "the disk tier found {} chunks in {} and removed {} files that were not whole",
-                found.size() - strangers,
+        LOG.info(
+                "The disk tier found {} chunks in {} and removed {} files that were not whole",
+                found.size() - foreign,
                 directory,
                 removed);
-        if (strangers > 0) {
-            log.info(
-                    "the disk tier ignores {} chunks ({} bytes) in {} that another model or setting wrote; they go first",
-                    strangers,
-                    strangerBytes,
+        if (foreign > 0) {
+            LOG.info(
+                    "The disk tier ignores {} chunks ({} bytes) in {} that another model or setting wrote; they go first",
+                    foreign,
+                    foreignBytes,
                     directory);
         }
     }

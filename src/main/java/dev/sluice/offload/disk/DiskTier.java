@@ -3,6 +3,7 @@ package dev.sluice.offload.disk;
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.HostPages;
 import dev.sluice.offload.StorageTier;
+import dev.sluice.offload.disk.DiskJob.Kind;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.Threads;
 import java.io.IOException;
@@ -20,17 +21,19 @@ import org.slf4j.LoggerFactory;
  * A storage tier of files in one directory: a cache that survives a restart, never forces anything to the disk, and
  * believes nothing it reads.
  *
- * <p>The owner's thread keeps the books ({@link DiskIndex}) and decides; threads of the tier do what was decided
- * ({@link DiskWorker}) and change no book. A file has its final name only when it is whole; what a crash or a power
+ * <p>The owner's thread keeps the index ({@link DiskIndex}) and decides; threads of the tier do what was decided
+ * ({@link DiskWorker}) and do not touch it. A file has its final name only when it is whole; what a crash or a power
  * failure leaves is found by size at the next start or by checksum at the first read. A read that fails for any reason
- * costs the file: recomputing is cheaper than trusting. A chunk has at most one open read and one open write, so that
- * a report's key and kind say whose it is. {@link Ended#bytes} counts pages, without the file's header.
+ * costs the file: recomputing is cheaper than trusting. {@link Ended#bytes} counts pages, without the file's header.
  *
  * <p>A process that is killed in the middle of a {@link #reset} may find some of the chunks again.
  */
 public final class DiskTier implements StorageTier {
 
-    private static final Logger log = LoggerFactory.getLogger(DiskTier.class);
+    /** As metrics and answers spell it. */
+    public static final String NAME = "storage";
+
+    private static final Logger LOG = LoggerFactory.getLogger(DiskTier.class);
 
     /** A chunk takes milliseconds; a disk that hangs must not keep the server from stopping. */
     private static final long STOP_NANOS = TimeUnit.SECONDS.toNanos(5);
@@ -46,9 +49,9 @@ public final class DiskTier implements StorageTier {
     private final long pageBytes;
     private final Set<BlockHash> reads = new HashSet<>();
     private long stampMicros;
-    private int life;
+    private int generation;
     private int writesOpen;
-    private boolean sweeping;
+    private boolean deleting;
     private boolean closed;
 
     /**
@@ -85,11 +88,12 @@ public final class DiskTier implements StorageTier {
         stampMicros = scan.newestMicros();
         long storedBytes = scan.entries().stream().mapToLong(e -> e.bytes).sum();
         worker = new DiskWorker(directory.path(), format, files, pages, clock, settings.maxBytes(), storedBytes);
-        // One more than the writes: the sweep, of which there is one at a time; and the last one, at the end.
+        // More than the writes: one job that only deletes, of which there is one at a time; and the last one, at the
+        // end.
         writer = Threads.boundedPool("disk-write", 1, settings.writesMax() + 2);
         readers = Threads.boundedPool("disk-read", settings.readThreads(), settings.readsMax());
         index.makeRoom(0);
-        sweep();
+        deleteDiscarded();
     }
 
     private static DiskScan scan(DiskDirectory directory, DiskChunkFile format, DiskFiles files) {
@@ -102,12 +106,16 @@ public final class DiskTier implements StorageTier {
     }
 
     @Override
-    public boolean contains(BlockHash key) {
+    public Lookup lookup(BlockHash key) {
+        return contains(key) ? Lookup.HIT : Lookup.MISS;
+    }
+
+    boolean contains(BlockHash key) {
         return index.usable(key) != null;
     }
 
     @Override
-    public boolean write(BlockHash key, BlockHash[] pageKeys, int[] pages) {
+    public boolean write(long id, BlockHash key, BlockHash[] pageKeys, int[] pages) {
         if (closed || writesOpen == settings.writesMax() || !format.isPossibleChunk(pageKeys.length, pages.length)) {
             return false;
         }
@@ -120,14 +128,15 @@ public final class DiskTier implements StorageTier {
             return false;
         }
         DiskEntry entry = index.begin(key, directory.resolve(format.name(key)), bytes);
-        DiskJob job = DiskJob.write(entry, pageKeys, pages, index.takeDoomed(), life, nextStamp());
+        DiskJob job =
+                new DiskJob(id, Kind.WRITE, entry, pageKeys, pages, index.takeDiscarded(), generation, nextStamp());
         writesOpen++;
         writer.execute(() -> worker.change(job));
         return true;
     }
 
     @Override
-    public boolean read(BlockHash key, BlockHash[] pageKeys, int[] pages) {
+    public boolean read(long id, BlockHash key, BlockHash[] pageKeys, int[] pages) {
         DiskEntry entry = index.usable(key);
         if (closed
                 || entry == null
@@ -138,7 +147,7 @@ public final class DiskTier implements StorageTier {
         }
         index.touch(key);
         entry.reading = true;
-        DiskJob job = DiskJob.read(entry, pageKeys, pages, life, nextStamp());
+        DiskJob job = new DiskJob(id, Kind.READ, entry, pageKeys, pages, List.of(), generation, nextStamp());
         reads.add(key);
         readers.execute(() -> worker.read(job));
         return true;
@@ -161,12 +170,12 @@ public final class DiskTier implements StorageTier {
             }
             job = worker.poll();
         }
-        sweep();
+        deleteDiscarded();
         return ended;
     }
 
     private @Nullable Ended settle(DiskJob job) {
-        boolean current = job.life == life;
+        boolean current = job.generation == generation;
         for (DiskEntry entry : job.deletions) {
             if (entry.stored) {
                 index.undeleted(entry);
@@ -176,17 +185,16 @@ public final class DiskTier implements StorageTier {
         }
         DiskEntry entry = job.entry;
         if (entry == null || entry.key == null) {
-            sweeping = false;
+            deleting = false;
             return null;
         }
-        boolean read = job.kind == DiskJob.Kind.READ;
-        if (read) {
+        if (job.kind == Kind.READ) {
             settleRead(job, entry, current);
         } else {
             settleWrite(job, entry, current);
         }
         boolean succeeded = job.succeeded && current;
-        return new Ended(entry.key, read, succeeded, succeeded ? job.pages.length * pageBytes : 0, job.nanos);
+        return new Ended(job.id, succeeded, succeeded ? job.pages.length * pageBytes : 0, job.nanos);
     }
 
     private void settleWrite(DiskJob job, DiskEntry entry, boolean current) {
@@ -204,21 +212,21 @@ public final class DiskTier implements StorageTier {
         reads.remove(entry.key);
         entry.reading = false;
         if (current && !job.succeeded && !job.skipped) {
-            index.doom(entry);
+            index.discard(entry);
         }
     }
 
     /** Passes on what is to be deleted, when no write does it. */
-    private void sweep() {
-        if (!closed && !sweeping && index.hasDoomed()) {
-            sweeping = true;
-            DiskJob job = DiskJob.sweep(index.takeDoomed());
+    private void deleteDiscarded() {
+        if (!closed && !deleting && index.hasDiscarded()) {
+            deleting = true;
+            DiskJob job = DiskJob.delete(index.takeDiscarded());
             writer.execute(() -> worker.change(job));
         }
     }
 
-    @Override
-    public boolean hasPendingWork() {
+    /** True while a job is open or a file is to be deleted. */
+    boolean hasPendingWork() {
         return writesOpen > 0 || !reads.isEmpty() || !index.isSettled();
     }
 
@@ -235,9 +243,9 @@ public final class DiskTier implements StorageTier {
     /** Operations that are open are reported as failed, whatever becomes of them. */
     @Override
     public void reset() {
-        life++;
-        index.doomAll();
-        sweep();
+        generation++;
+        index.discardAll();
+        deleteDiscarded();
     }
 
     @Override
@@ -246,7 +254,7 @@ public final class DiskTier implements StorageTier {
             return;
         }
         worker.stop();
-        DiskJob last = DiskJob.sweep(index.takeDoomed()); // what a reset has forgotten must not come back
+        DiskJob last = DiskJob.delete(index.takeDiscarded()); // what a reset has forgotten must not come back
         writer.execute(() -> worker.change(last));
         closed = true;
         writer.shutdown();
@@ -257,7 +265,7 @@ public final class DiskTier implements StorageTier {
             directory.close();
         } else {
             // Its threads still hold the lock's meaning: nobody else may come in while one of them could write.
-            log.warn("the disk tier did not end in time; {} stays locked until this process ends", directory.path());
+            LOG.warn("The disk tier did not end in time; {} stays locked until this process ends", directory.path());
         }
     }
 

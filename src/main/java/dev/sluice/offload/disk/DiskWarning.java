@@ -8,7 +8,7 @@ import org.slf4j.LoggerFactory;
 /** A warning that is given at most once a minute, however often its cause comes; safe for several threads. */
 final class DiskWarning {
 
-    private static final Logger log = LoggerFactory.getLogger(DiskWarning.class);
+    private static final Logger LOG = LoggerFactory.getLogger(DiskWarning.class);
     private static final long INTERVAL_NANOS = TimeUnit.MINUTES.toNanos(1);
 
     private final String what;
@@ -28,7 +28,7 @@ final class DiskWarning {
         if (said && now - lastNanos < INTERVAL_NANOS) {
             return;
         }
-        log.warn("{}: {}: {} (happened {} times since the last warning)", what, subject, cause.toString(), unsaid);
+        LOG.warn("{}: {}: {} (happened {} times since the last warning)", what, subject, cause.toString(), unsaid);
         said = true;
         lastNanos = now;
         unsaid = 0;

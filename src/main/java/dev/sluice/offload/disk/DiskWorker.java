@@ -54,9 +54,9 @@ final class DiskWorker {
         this.maxBytes = maxBytes;
         this.storedBytes = storedBytes;
         temporary = directory.resolve("writing" + DiskDirectory.TEMPORARY);
-        dropped = new DiskWarning("the disk tier drops what it cannot store", clock);
-        damaged = new DiskWarning("the disk tier cannot use a chunk and removes it", clock);
-        undeleted = new DiskWarning("the disk tier cannot delete a file", clock);
+        dropped = new DiskWarning("The disk tier drops what it cannot store", clock);
+        damaged = new DiskWarning("The disk tier cannot use a chunk and removes it", clock);
+        undeleted = new DiskWarning("The disk tier cannot delete a file", clock);
     }
 
     /** From here on only deletions are done. */

@@ -32,7 +32,7 @@ class DiskAuditTest {
 
     private final Random random = new Random(2026);
     private final Deque<Integer> free = new ArrayDeque<>();
-    private final Map<String, Open> open = new HashMap<>();
+    private final Map<Long, Open> open = new HashMap<>();
     private int life;
     private int written;
     private int read;
@@ -78,15 +78,15 @@ class DiskAuditTest {
         boolean taken;
         if (reading) {
             bench.wipe(2 * slot);
-            taken = tier.read(key(n), pageKeys(n), pages);
+            taken = tier.read(-n - 1, key(n), pageKeys(n), pages);
             assertThat(taken && !expected).isFalse();
         } else {
             bench.fill(n, 2 * slot);
-            taken = tier.write(key(n), pageKeys(n), pages);
+            taken = tier.write(n + 1, key(n), pageKeys(n), pages);
             assertThat(taken && expected).isFalse();
         }
         if (taken) {
-            assertThat(open.put(key(n) + " " + reading, new Open(slot, n, life)))
+            assertThat(open.put(reading ? -n - 1 : n + 1, new Open(slot, n, life)))
                     .isNull();
         } else {
             free.addLast(slot);
@@ -95,7 +95,7 @@ class DiskAuditTest {
 
     private void collect(DiskTier tier, DiskBench bench) {
         for (StorageTier.Ended ended : tier.poll()) {
-            Open mine = open.remove(ended.key() + " " + ended.read());
+            Open mine = open.remove(ended.job());
             assertThat(mine).as("operation of %s", ended).isNotNull();
             free.addLast(mine.slot);
             if (!ended.succeeded()) {
@@ -103,7 +103,7 @@ class DiskAuditTest {
                 continue;
             }
             assertThat(mine.life).isEqualTo(life);
-            if (ended.read()) {
+            if (ended.job() < 0) {
                 assertThat(bench.holds(mine.n, 2 * mine.slot)).as("%s", ended).isTrue();
                 read++;
             } else {

@@ -107,23 +107,22 @@ final class DiskBench {
         return right;
     }
 
-    /** Writes chunk n and waits until it is reported. */
+    /** Writes chunk n as job n and waits until it is reported. */
     StorageTier.Ended store(DiskTier tier, long n) {
-        assertThat(tier.write(key(n), pageKeys(n), fill(n, 0)))
+        assertThat(tier.write(n, key(n), pageKeys(n), fill(n, 0)))
                 .as("write %d", n)
                 .isTrue();
         return await(tier, 1).getFirst();
     }
 
-    /** Reads chunk n into wiped pages and waits; true if exactly its contents came. */
+    /** Reads chunk n as job -n into wiped pages and waits; true if exactly its contents came. */
     boolean fetch(DiskTier tier, long n) {
         wipe(4);
-        if (!tier.read(key(n), pageKeys(n), new int[] {4, 5})) {
+        if (!tier.read(-n, key(n), pageKeys(n), new int[] {4, 5})) {
             return false;
         }
         StorageTier.Ended ended = await(tier, 1).getFirst();
-        assertThat(ended.read()).isTrue();
-        assertThat(ended.key()).isEqualTo(key(n));
+        assertThat(ended.job()).isEqualTo(-n);
         assertThat(holds(n, 4)).as("pages after a read that says %s", ended).isEqualTo(ended.succeeded());
         return ended.succeeded();
     }

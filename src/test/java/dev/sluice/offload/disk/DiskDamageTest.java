@@ -157,7 +157,7 @@ class DiskDamageTest {
     @Test
     void otherPagesAskedForThanStoredIsAFailedRead() {
         try (DiskTier tier = bench.open()) {
-            assertThat(tier.read(key(2), DiskBench.pageKeys(1), new int[] {4, 5}))
+            assertThat(tier.read(-2, key(2), DiskBench.pageKeys(1), new int[] {4, 5}))
                     .isTrue();
             assertThat(DiskBench.await(tier, 1).getFirst().succeeded()).isFalse();
         }

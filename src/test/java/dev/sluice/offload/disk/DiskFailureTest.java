@@ -38,11 +38,11 @@ class DiskFailureTest {
     }
 
     private boolean offer(DiskTier tier, long n) {
-        return tier.write(key(n), pageKeys(n), bench.fill(n, (int) (2 * n)));
+        return tier.write(n, key(n), pageKeys(n), bench.fill(n, (int) (2 * n)));
     }
 
     private boolean ask(DiskTier tier, long n, int page) {
-        return tier.read(key(n), pageKeys(n), new int[] {page, page + 1});
+        return tier.read(-n, key(n), pageKeys(n), new int[] {page, page + 1});
     }
 
     @Test
@@ -90,7 +90,7 @@ class DiskFailureTest {
 
             disk.writeGate.countDown();
             List<Ended> ended = await(tier, 8);
-            assertThat(ended).allMatch(Ended::succeeded).extracting(Ended::key).doesNotHaveDuplicates();
+            assertThat(ended).allMatch(Ended::succeeded).extracting(Ended::job).doesNotHaveDuplicates();
             assertThat(tier.poll()).isEmpty();
             assertThat(offer(tier, 8)).isTrue();
             await(tier, 1);
@@ -128,7 +128,7 @@ class DiskFailureTest {
             assertThat(ask(tier, 1, 12)).isFalse();
             tier.reset();
             DiskBench.await(() -> tier.poll().isEmpty() && offer(tier, 1)); // taken when the old file is gone
-            DiskBench.await(() -> tier.poll().stream().anyMatch(e -> !e.read()));
+            DiskBench.await(() -> tier.poll().stream().anyMatch(e -> e.job() >= 0));
             assertThat(tier.contains(key(1))).isTrue();
             assertThat(ask(tier, 1, 12)).isFalse(); // the read from before the reset is still out
 
@@ -230,7 +230,8 @@ class DiskFailureTest {
         assertThat(ask(tier, 0, 30)).isFalse();
         List<Ended> ended = await(tier, 9);
         assertThat(tier.hasPendingWork()).isFalse();
-        long written = ended.stream().filter(e -> !e.read() && e.succeeded()).count();
+        long written =
+                ended.stream().filter(e -> e.job() >= 10 && e.succeeded()).count();
         assertThat(written).isLessThanOrEqualTo(1);
         assertThat(tier.bytesUsed()).isEqualTo((1 + written) * chunkBytes()).isEqualTo(bench.bytesOnDisk());
         tier.close(); // again: nothing
@@ -283,7 +284,7 @@ class DiskFailureTest {
                         .isLessThan(20 * disk.delayNanos);
             }
             assertThat(taken).as("what is too much at once is refused").isBetween(8, 15);
-            assertThat(DiskBench.await(tier, taken)).allMatch(Ended::succeeded).noneMatch(Ended::read);
+            assertThat(DiskBench.await(tier, taken)).allMatch(Ended::succeeded).allMatch(ended -> ended.job() >= 0);
             int kept = 0;
             for (int n = 0; n < 16; n++) {
                 kept += tier.contains(key(n)) ? 1 : 0;

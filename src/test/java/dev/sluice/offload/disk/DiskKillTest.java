@@ -36,7 +36,7 @@ class DiskKillTest {
             try (DiskTier tier = open(bench)) {
                 for (long n = Long.parseLong(args[1]); n < Long.MAX_VALUE; n++) {
                     int[] pages = bench.fill(n, (int) (n % 16) * 2); // twice as many as there are open writes
-                    while (!tier.write(key(n), pageKeys(n), pages)) {
+                    while (!tier.write(n, key(n), pageKeys(n), pages)) {
                         tier.poll().forEach(ended -> out.println("stored " + ended.succeeded()));
                     }
                 }

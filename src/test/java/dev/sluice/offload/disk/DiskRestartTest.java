@@ -87,7 +87,7 @@ class DiskRestartTest {
         try (Log log = new Log();
                 DiskTier tier = bench.open()) {
             assertThat(tier.contains(key(1))).isFalse();
-            assertThat(tier.read(key(1), DiskBench.pageKeys(1), new int[] {4, 5}))
+            assertThat(tier.read(-1, key(1), DiskBench.pageKeys(1), new int[] {4, 5}))
                     .isFalse();
             assertThat(tier.bytesUsed()).isZero();
             assertThat(log.with("another model or setting")).hasSize(1);

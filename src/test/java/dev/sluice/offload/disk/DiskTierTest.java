@@ -38,8 +38,7 @@ class DiskTierTest {
         try (DiskTier tier = bench.open()) {
             StorageTier.Ended written = bench.store(tier, 1);
 
-            assertThat(written.key()).isEqualTo(key(1));
-            assertThat(written.read()).isFalse();
+            assertThat(written.job()).isEqualTo(1);
             assertThat(written.succeeded()).isTrue();
             assertThat(written.bytes()).isEqualTo(2 * DiskBench.PAGE_BYTES);
             assertThat(tier.contains(key(1))).isTrue();
@@ -51,10 +50,10 @@ class DiskTierTest {
     @Test
     void chunkIsNotThereBeforeItsWriteIsReported() {
         try (DiskTier tier = bench.open()) {
-            assertThat(tier.write(key(1), pageKeys(1), bench.fill(1, 0))).isTrue();
+            assertThat(tier.write(1, key(1), pageKeys(1), bench.fill(1, 0))).isTrue();
 
             assertThat(tier.contains(key(1))).isFalse();
-            assertThat(tier.read(key(1), pageKeys(1), new int[] {4, 5})).isFalse();
+            assertThat(tier.read(-1, key(1), pageKeys(1), new int[] {4, 5})).isFalse();
             assertThat(tier.hasPendingWork()).isTrue();
             await(tier, 1);
             assertThat(tier.contains(key(1))).isTrue();
@@ -66,7 +65,7 @@ class DiskTierTest {
     void unknownChunkIsNeitherContainedNorRead() {
         try (DiskTier tier = bench.open()) {
             assertThat(tier.contains(key(7))).isFalse();
-            assertThat(tier.read(key(7), pageKeys(7), new int[] {4, 5})).isFalse();
+            assertThat(tier.read(-7, key(7), pageKeys(7), new int[] {4, 5})).isFalse();
             assertThat(tier.hasPendingWork()).isFalse();
         }
     }
@@ -76,7 +75,7 @@ class DiskTierTest {
         try (DiskTier tier = bench.open()) {
             bench.store(tier, 1);
 
-            assertThat(tier.write(key(1), pageKeys(1), bench.fill(1, 0))).isFalse();
+            assertThat(tier.write(1, key(1), pageKeys(1), bench.fill(1, 0))).isFalse();
             assertThat(tier.bytesUsed()).isEqualTo(chunkBytes());
         }
     }
@@ -87,9 +86,9 @@ class DiskTierTest {
             bench.fill(1, 0);
             BlockHash[] three = {key(1), key(2), key(3)};
 
-            assertThat(tier.write(key(1), new BlockHash[0], new int[0])).isFalse();
-            assertThat(tier.write(key(1), pageKeys(1), new int[] {0})).isFalse();
-            assertThat(tier.write(key(3), three, new int[] {0, 1, 2})).isFalse();
+            assertThat(tier.write(1, key(1), new BlockHash[0], new int[0])).isFalse();
+            assertThat(tier.write(1, key(1), pageKeys(1), new int[] {0})).isFalse();
+            assertThat(tier.write(3, key(3), three, new int[] {0, 1, 2})).isFalse();
             assertThat(tier.hasPendingWork()).isFalse();
         }
     }
@@ -99,12 +98,12 @@ class DiskTierTest {
         BlockHash[] one = {key(1)};
         try (DiskTier tier = bench.open()) {
             bench.pages.seal(0, key(1));
-            assertThat(tier.write(key(1), one, new int[] {0})).isTrue();
+            assertThat(tier.write(1, key(1), one, new int[] {0})).isTrue();
             await(tier, 1);
             assertThat(tier.bytesUsed()).isEqualTo(bench.bytesOnDisk()).isLessThan(chunkBytes());
         }
         try (DiskTier tier = bench.open()) {
-            assertThat(tier.read(key(1), one, new int[] {9})).isTrue();
+            assertThat(tier.read(-1, key(1), one, new int[] {9})).isTrue();
             assertThat(await(tier, 1).getFirst().succeeded()).isTrue();
             assertThat(bench.pages.verify(9, key(1))).isTrue();
         }
@@ -116,7 +115,7 @@ class DiskTierTest {
             int[] pages = bench.fill(1, 0);
             bench.pages.page(1).set(java.lang.foreign.ValueLayout.JAVA_BYTE, 100, (byte) 77);
 
-            assertThat(tier.write(key(1), pageKeys(1), pages)).isTrue();
+            assertThat(tier.write(1, key(1), pageKeys(1), pages)).isTrue();
 
             assertThat(await(tier, 1).getFirst().succeeded()).isFalse();
             assertThat(tier.contains(key(1))).isFalse();
@@ -135,7 +134,7 @@ class DiskTierTest {
 
             bench.store(tier, 4);
             assertThat(tier.contains(key(2))).isFalse();
-            assertThat(tier.write(key(3), pageKeys(3), bench.fill(3, 0))).isFalse(); // present: a use
+            assertThat(tier.write(3, key(3), pageKeys(3), bench.fill(3, 0))).isFalse(); // present: a use
             bench.store(tier, 5);
 
             assertThat(List.of(tier.contains(key(1)), tier.contains(key(3)), tier.contains(key(4))))
@@ -172,7 +171,7 @@ class DiskTierTest {
                 long n = random.nextInt(8);
                 int what = random.nextInt(20);
                 if (what < 9) {
-                    boolean taken = tier.write(key(n), pageKeys(n), bench.fill(n, 0));
+                    boolean taken = tier.write(n, key(n), pageKeys(n), bench.fill(n, 0));
                     assertThat(taken).as(where).isEqualTo(!model.containsKey(n));
                     model.putLast(n, true);
                     if (taken) {

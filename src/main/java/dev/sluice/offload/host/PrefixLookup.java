@@ -1,0 +1,147 @@
+package dev.sluice.offload.host;
+
+import dev.sluice.kv.BlockHash;
+import dev.sluice.offload.ConnectorRequest;
+import dev.sluice.offload.ExternalMatch;
+import dev.sluice.offload.GuardedStorage;
+import dev.sluice.offload.StorageTier.Lookup;
+import dev.sluice.offload.Tier;
+import dev.sluice.offload.host.ChunkCache.State;
+import dev.sluice.request.TokensByTier;
+import dev.sluice.runtime.Clock;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Finds what the tiers beyond the device hold of a request. Only chunks in host memory can be loaded: what only a storage
+ * tier has is fetched to host memory first, and until it is there the request is asked for again.
+ */
+final class PrefixLookup {
+
+    /**
+     * What was found of a request beyond the device.
+     *
+     * @param waits true if some of it is on its way, or may be: then the request is asked for again
+     */
+    private record Prefix(List<BlockHash> chunks, boolean waits) {
+        private static final Prefix NONE = new Prefix(List.of(), false);
+    }
+
+    private final ChunkGeometry geometry;
+    private final int chunkTokens;
+    private final ChunkCache cache;
+    private final Tier host;
+    private final StorageTiers storage;
+    private final Clock clock;
+    private final boolean asynchronous;
+    private final boolean prefixCaching;
+
+    PrefixLookup(
+            ChunkGeometry geometry,
+            ChunkCache cache,
+            Tier host,
+            StorageTiers storage,
+            Clock clock,
+            boolean asynchronous,
+            boolean prefixCaching) {
+        this.geometry = geometry;
+        chunkTokens = geometry.chunkTokens();
+        this.cache = cache;
+        this.host = host;
+        this.storage = storage;
+        this.clock = clock;
+        this.asynchronous = asynchronous;
+        this.prefixCaching = prefixCaching;
+    }
+
+    void prefetch(ConnectorRequest request, RequestState state, int localTokens) {
+        int limit = lookupLimit(request, localTokens);
+        for (int chunk = localTokens / chunkTokens; chunk < limit && !state.counted; chunk++) {
+            cache.countRequest(geometry.key(request, chunk));
+        }
+        if (limit > 0 && !state.counted) {
+            state.counted = true;
+            state.askedNanos = clock.monotonicNanos();
+        }
+        Prefix prefix = find(request, state, localTokens, true);
+        if (!prefix.waits()) {
+            cache.touch(prefix.chunks());
+        }
+    }
+
+    ExternalMatch match(ConnectorRequest request, RequestState state, int localTokens) {
+        Prefix prefix = find(request, state, localTokens, false);
+        if (prefix.waits()) {
+            return ExternalMatch.ASK_AGAIN;
+        }
+        Map<String, Integer> tokens = new LinkedHashMap<>();
+        int inPart = localTokens % chunkTokens; // of the first chunk, which the device may hold in part
+        for (BlockHash key : prefix.chunks()) {
+            Tier fetchedFrom = cache.fetchedFrom(key, request.sequence());
+            tokens.merge((fetchedFrom == null ? host : fetchedFrom).name(), chunkTokens - inPart, Integer::sum);
+            inPart = 0;
+        }
+        return prefix.chunks().isEmpty() ? ExternalMatch.NONE : new ExternalMatch(new TokensByTier(tokens));
+    }
+
+    /** The first chunk that is not looked up; 0 if there is nothing to ask. */
+    private int lookupLimit(ConnectorRequest request, int localTokens) {
+        int known = request.tokenCount() - (asynchronous ? 0 : 1);
+        int limit = known / chunkTokens;
+        return limit * chunkTokens - localTokens >= chunkTokens && host.guard().permits() ? limit : 0;
+    }
+
+    /**
+     * Looks for the chunks that the device lacks, up to the first that no tier has.
+     *
+     * @param fetches whether those that only a storage tier has begin to come to host memory; else they end the prefix
+     */
+    private Prefix find(ConnectorRequest request, RequestState state, int localTokens, boolean fetches) {
+        int first = localTokens / chunkTokens;
+        int limit = lookupLimit(request, localTokens);
+        List<BlockHash> chunks = new ArrayList<>();
+        boolean waits = false;
+        boolean undecided = false;
+        for (int chunk = first; chunk < limit; chunk++) {
+            BlockHash key = geometry.key(request, chunk);
+            State known = cache.lookup(key);
+            if (known == State.ABSENT) {
+                StorageTiers.Found stored = lookupStorage(state, chunk, key);
+                undecided |= stored.lookup() == Lookup.ASK_AGAIN;
+                boolean later = undecided && stored.lookup() != Lookup.MISS; // nothing is fetched behind a gap
+                if (!later && !(fetches && !undecided && fetch(request, state, chunk, key, stored.holder(), chunks))) {
+                    break;
+                }
+            }
+            waits |= known != State.READY || (prefixCaching && cache.isBeingLoaded(key));
+            chunks.add(key);
+        }
+        boolean enough = (first + chunks.size()) * chunkTokens - localTokens >= chunkTokens;
+        return enough ? new Prefix(chunks, waits) : Prefix.NONE;
+    }
+
+    private StorageTiers.Found lookupStorage(RequestState state, int chunk, BlockHash key) {
+        if (chunk < state.fetchedTo) {
+            return StorageTiers.Found.MISS; // once only, or two requests could fetch each other's chunks out for ever
+        }
+        return storage.lookup(key, clock.monotonicNanos() - state.askedNanos);
+    }
+
+    /** Begins to bring a chunk from a storage tier; false if none has it, or there is no room for it. */
+    private boolean fetch(
+            ConnectorRequest request,
+            RequestState state,
+            int chunk,
+            BlockHash key,
+            @Nullable GuardedStorage holder,
+            List<BlockHash> kept) {
+        if (holder == null || !cache.prepareFetch(key, kept, request.sequence(), holder.tier())) {
+            return false;
+        }
+        state.fetchedTo = chunk + 1;
+        return storage.read(holder, key, geometry.pageKeys(request, chunk), geometry.pages(cache.id(key)));
+    }
+}
