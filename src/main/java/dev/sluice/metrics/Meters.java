@@ -8,6 +8,9 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tag;
 import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.prometheus.metrics.core.metrics.Info;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
 
@@ -61,6 +64,26 @@ record Meters(MeterRegistry registry, Tags common) {
                 .tags(tags(meter, Kind.HISTOGRAM, labels))
                 .serviceLevelObjectives(bounds)
                 .register(registry);
+    }
+
+    /** A fact, in the labels of a meter that is always 1. Of a name that ends in {@code _info}, Prometheus leaves no gauge. */
+    void info(SluiceMeter meter, String... labels) {
+        Tags tags = tags(meter, Kind.INFO, labels);
+        if (registry instanceof CompositeMeterRegistry composite) {
+            composite.getRegistries().forEach(part -> new Meters(part, common).info(meter, labels));
+        } else if (registry instanceof PrometheusMeterRegistry prometheus) {
+            Info.builder()
+                    .name(meter.id())
+                    .help(meter.help())
+                    .labelNames(tags.stream().map(Tag::getKey).toArray(String[]::new))
+                    .register(prometheus.getPrometheusRegistry())
+                    .addLabelValues(tags.stream().map(Tag::getValue).toArray(String[]::new));
+        } else {
+            Gauge.builder(meter.exportedName(), () -> 1)
+                    .description(meter.help())
+                    .tags(tags)
+                    .register(registry);
+        }
     }
 
     /** @param labels keys and values in turn */

@@ -37,9 +37,8 @@ public final class SchedulerGauges {
         gauges.add(SluiceMeter.KV_BLOCKS, s -> s.blocksUsable() - s.blocksUsed() - s.blocksCached(), "state", "free");
         gauges.add(SluiceMeter.CONNECTOR_OFF, s -> s.connectorOff() ? 1 : 0);
         gauges.add(SluiceMeter.TURN_AGE, s -> Math.max(0, clock.monotonicNanos() - s.lastProgressNanos()) * 1e-9);
-        gauges.add(
+        meters.info(
                 SluiceMeter.CACHE_CONFIG,
-                s -> 1,
                 "block_size",
                 Integer.toString(blockSize),
                 "num_gpu_blocks",

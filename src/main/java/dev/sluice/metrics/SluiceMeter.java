@@ -19,8 +19,8 @@ public enum SluiceMeter {
             "reason"),
     KV_USAGE(Kind.GAUGE, "vllm:kv_cache_usage_perc", "ratio", "Used share of the KV cache, 0 to 1", Scope.ENGINE),
     CACHE_CONFIG(
-            Kind.GAUGE,
-            "vllm:cache_config_info",
+            Kind.INFO,
+            "vllm:cache_config",
             "1",
             "Settings of the KV cache, as labels",
             Scope.ENGINE,
@@ -306,7 +306,9 @@ public enum SluiceMeter {
     public enum Kind {
         GAUGE,
         COUNTER,
-        HISTOGRAM
+        HISTOGRAM,
+        /** Always 1: what it tells is in its labels. */
+        INFO
     }
 
     /** Whose meter it is: those of an engine have the labels of {@link Meters#ofEngine}. */
@@ -341,9 +343,13 @@ public enum SluiceMeter {
         return id;
     }
 
-    /** Its name in Prometheus, which has counters end in {@code _total}. */
+    /** Its name in Prometheus. */
     public String exportedName() {
-        return kind == Kind.COUNTER ? id + "_total" : id;
+        return switch (kind) {
+            case COUNTER -> id + "_total";
+            case INFO -> id + "_info";
+            case GAUGE, HISTOGRAM -> id;
+        };
     }
 
     public String unit() {
