@@ -8,7 +8,6 @@ import dev.sluice.request.PrefillRecord;
 import dev.sluice.scheduler.PromptWork;
 import dev.sluice.scheduler.RequestTimeline;
 import dev.sluice.scheduler.Timelines;
-import dev.sluice.testkit.VirtualClock;
 import io.micrometer.core.instrument.Clock;
 import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;

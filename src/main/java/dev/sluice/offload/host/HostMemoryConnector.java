@@ -77,7 +77,8 @@ public final class HostMemoryConnector implements KvConnector {
         chunkBlocks = geometry.chunkBlocks();
         chunkTokens = geometry.chunkTokens();
         cache = ChunkCache.of(pages.count() / chunkBlocks, settings);
-        ledger = new TransferLedger(layout.blockCount(), pages.pageBytes(), GuardedOffloadListener.of(listener, clock), clock);
+        ledger = new TransferLedger(
+                layout.blockCount(), pages.pageBytes(), GuardedOffloadListener.of(listener, clock), clock);
         this.storage = new StorageTiers(storage, cache, ledger);
         lookup = new PrefixLookup(geometry, cache, host, this.storage, clock, settings.asynchronous(), prefixCaching);
         completions = new TransferCompletions(geometry, cache, ledger, this.storage);
