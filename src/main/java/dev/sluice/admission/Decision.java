@@ -2,7 +2,7 @@ package dev.sluice.admission;
 
 import java.time.Duration;
 
-/** The doorkeeper's answer. */
+/** The admission's answer. */
 public sealed interface Decision {
 
     /** Room granted; {@link #close} gives it back, further closes do nothing. Safe for any thread. */

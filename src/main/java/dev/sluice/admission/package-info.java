@@ -1,4 +1,4 @@
-/** The doorkeeper: a permit, or an immediate refusal that says when to come back. */
+/** The admission: a permit, or an immediate refusal that says when to come back. */
 @NullMarked
 package dev.sluice.admission;
 

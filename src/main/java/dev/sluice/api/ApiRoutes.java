@@ -28,12 +28,12 @@ public final class ApiRoutes {
         return new Route(handler, method, List.of(paths));
     }
 
-    private static List<Route> table(FrontDoor door, StatusRoutes status) {
+    private static List<Route> table(ApiHandler handler, StatusRoutes status) {
         return List.of(
-                route(door::chat, HttpMethod.POST, "/v1/chat/completions", "/chat/completions"),
-                route(door::completion, HttpMethod.POST, "/v1/completions", "/completions"),
-                route(door::tokenize, HttpMethod.POST, "/tokenize", "/v1/tokenize"),
-                route(door::detokenize, HttpMethod.POST, "/detokenize", "/v1/detokenize"),
+                route(handler::chat, HttpMethod.POST, "/v1/chat/completions", "/chat/completions"),
+                route(handler::completion, HttpMethod.POST, "/v1/completions", "/completions"),
+                route(handler::tokenize, HttpMethod.POST, "/tokenize", "/v1/tokenize"),
+                route(handler::detokenize, HttpMethod.POST, "/detokenize", "/v1/detokenize"),
                 route(status::models, HttpMethod.GET, "/v1/models", "/models"),
                 route(status::model, HttpMethod.GET, "/v1/models/{*id}", "/models/{*id}"),
                 route(status::health, HttpMethod.GET, "/health"),
@@ -45,15 +45,15 @@ public final class ApiRoutes {
                 route(status::health, HttpMethod.POST, "/ping"));
     }
 
-    public static RouterFunction<ServerResponse> of(FrontDoor door, StatusRoutes status) {
+    public static RouterFunction<ServerResponse> of(ApiHandler handler, StatusRoutes status) {
         RouterFunctions.Builder routes = RouterFunctions.route();
-        for (Route route : table(door, status)) {
+        for (Route route : table(handler, status)) {
             for (String path : route.paths()) {
                 routes.route(
                         RequestPredicates.method(route.method()).and(RequestPredicates.path(path)), route.handler());
             }
         }
-        methods(door, status)
+        methods(handler, status)
                 .forEach((path, methods) -> routes.route(
                         RequestPredicates.path(path),
                         request -> Mono.error(new MethodNotAllowedException(request.method(), methods))));
@@ -61,9 +61,9 @@ public final class ApiRoutes {
     }
 
     /** The methods of each pattern of paths. */
-    public static Map<String, Set<HttpMethod>> methods(FrontDoor door, StatusRoutes status) {
+    public static Map<String, Set<HttpMethod>> methods(ApiHandler handler, StatusRoutes status) {
         Map<String, Set<HttpMethod>> methods = new LinkedHashMap<>();
-        for (Route route : table(door, status)) {
+        for (Route route : table(handler, status)) {
             for (String path : route.paths()) {
                 Set<HttpMethod> known = methods.computeIfAbsent(path, absent -> new LinkedHashSet<>());
                 known.add(route.method());

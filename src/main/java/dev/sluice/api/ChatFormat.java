@@ -7,7 +7,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Answers of the chat endpoint. */
-final class ChatFormat implements AnswerFormat {
+final class ChatFormat implements ResponseShape {
 
     private static final ChatWire.Delta NOTHING = new ChatWire.Delta(null, null);
 
@@ -15,9 +15,9 @@ final class ChatFormat implements AnswerFormat {
     private final long created;
     private final GenerationCall call;
     private final String fingerprint;
-    private final Scores scores;
+    private final LogprobsFormat scores;
 
-    ChatFormat(String id, long created, GenerationCall call, String fingerprint, Scores scores) {
+    ChatFormat(String id, long created, GenerationCall call, String fingerprint, LogprobsFormat scores) {
         this.id = id;
         this.created = created;
         this.call = call;

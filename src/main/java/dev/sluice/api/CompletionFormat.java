@@ -7,16 +7,16 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Answers of the completions endpoint. */
-final class CompletionFormat implements AnswerFormat {
+final class CompletionFormat implements ResponseShape {
 
     private final String id;
     private final long created;
     private final GenerationCall call;
     private final String fingerprint;
-    private final Scores scores;
+    private final LogprobsFormat scores;
     private final int[] offsets;
 
-    CompletionFormat(String id, long created, GenerationCall call, String fingerprint, Scores scores) {
+    CompletionFormat(String id, long created, GenerationCall call, String fingerprint, LogprobsFormat scores) {
         this.id = id;
         this.created = created;
         this.call = call;

@@ -34,7 +34,7 @@ final class GenerationService {
     private final RequestLimits limits;
     private final Scheduler workers;
     private final Clock clock;
-    private final Scores scores;
+    private final LogprobsFormat scores;
 
     /** @param workers where events become text; neither a network thread nor the scheduler's */
     GenerationService(
@@ -52,7 +52,7 @@ final class GenerationService {
         this.limits = limits;
         this.workers = workers;
         this.clock = clock;
-        scores = new Scores(tokenizer);
+        scores = new LogprobsFormat(tokenizer);
     }
 
     private record Indexed(int index, TokenEvent event, EventSink sink) {}
@@ -66,7 +66,7 @@ final class GenerationService {
         return Flux.defer(() -> {
             Permit permit = admit(call, life);
             AnswerRoom room = room(call, permit);
-            Answer answer = answer(call, id, room, onUsage);
+            ResponseAssembler answer = answer(call, id, room, onUsage);
             return events(call, id, timeout, life, permit, room).concatMapIterable(indexed -> {
                 indexed.sink().read();
                 return answer.accept(indexed.index(), indexed.event());
@@ -79,7 +79,7 @@ final class GenerationService {
         return Mono.defer(() -> {
             Permit permit = admit(call, life);
             AnswerRoom room = room(call, permit);
-            Answer answer = answer(call, id, room, onUsage);
+            ResponseAssembler answer = answer(call, id, room, onUsage);
             return events(call, id, timeout, life, permit, room)
                     .doOnNext(indexed -> {
                         indexed.sink().read();
@@ -104,12 +104,12 @@ final class GenerationService {
         return new AnswerRoom(permit, call.answerBytes(), limits.answerBytes());
     }
 
-    private Answer answer(GenerationCall call, String id, AnswerRoom room, Consumer<Usage> onUsage) {
+    private ResponseAssembler answer(GenerationCall call, String id, AnswerRoom room, Consumer<Usage> onUsage) {
         long created = clock.wallMillis() / 1000;
-        AnswerFormat format = call.chat()
+        ResponseShape format = call.chat()
                 ? new ChatFormat(id, created, call, model.fingerprint(), scores)
                 : new CompletionFormat(id, created, call, model.fingerprint(), scores);
-        return new Answer(
+        return new ResponseAssembler(
                 call,
                 format,
                 tokenizer,

@@ -20,15 +20,15 @@ public final class StatusRoutes {
 
     private static final Duration LOADING_RETRY = Duration.ofSeconds(2);
 
-    private final FrontDoor door;
+    private final ApiHandler handler;
     private final EngineStatus status;
     private final MetricsScrape metrics;
     private final IntSupplier load;
     private final String version;
 
     /** @param load sequences running and waiting */
-    public StatusRoutes(FrontDoor door, EngineStatus status, MetricsScrape metrics, IntSupplier load, String version) {
-        this.door = door;
+    public StatusRoutes(ApiHandler handler, EngineStatus status, MetricsScrape metrics, IntSupplier load, String version) {
+        this.handler = handler;
         this.status = status;
         this.metrics = metrics;
         this.load = load;
@@ -73,11 +73,11 @@ public final class StatusRoutes {
 
     Mono<ServerResponse> metrics(ServerRequest request) {
         MetricsScrape.Page page = metrics.scrape(request.headers().firstHeader("Accept"));
-        return FrontDoor.text(200, MediaType.parseMediaType(page.contentType()), page.body());
+        return ApiHandler.text(200, MediaType.parseMediaType(page.contentType()), page.body());
     }
 
     Mono<ServerResponse> models(ServerRequest request) {
-        ServedModel model = door.model();
+        ServedModel model = handler.model();
         if (model == null) {
             return Mono.error(notReady(status.stage()).asException());
         }
@@ -90,7 +90,7 @@ public final class StatusRoutes {
     }
 
     Mono<ServerResponse> model(ServerRequest request) {
-        ServedModel model = door.model();
+        ServedModel model = handler.model();
         if (model == null) {
             return Mono.error(notReady(status.stage()).asException());
         }

@@ -14,10 +14,10 @@ final class TokenizerCalls {
 
     private final ServedModel model;
     private final PromptEncoder encoder;
-    private final PromptReader prompts;
+    private final PromptParser prompts;
     private final TextLimits limits;
 
-    TokenizerCalls(ServedModel model, PromptEncoder encoder, PromptReader prompts, TextLimits limits) {
+    TokenizerCalls(ServedModel model, PromptEncoder encoder, PromptParser prompts, TextLimits limits) {
         this.model = model;
         this.encoder = encoder;
         this.prompts = prompts;

@@ -1,4 +1,4 @@
-/** The front door: OpenAI-compatible controllers, validation, errors and event streams. */
+/** OpenAI-compatible controllers, validation, errors and event streams. */
 @NullMarked
 package dev.sluice.api;
 

@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
 
-/** The keys of the API. Whoever names keys wants the door closed: keys that nobody could send stop the start. */
+/** The keys of the API. Whoever names keys wants authentication: keys that nobody could send stop the start. */
 final class ApiKeys {
 
     private static final Pattern SENDABLE = Pattern.compile("[\\x21-\\x7e]{1,4096}");

@@ -16,7 +16,7 @@ import org.springframework.context.annotation.Conditional;
 import org.springframework.core.type.AnnotatedTypeMetadata;
 
 /**
- * What only the context of the management port has: its guards, and the door that keeps the API out. Listed in {@code
+ * What only the context of the management port has: its guards, and the filter that keeps the API out. Listed in {@code
  * META-INF/spring}; if both ports are one, there is no such context.
  */
 @Conditional(ManagementConfiguration.OnlyThere.class)

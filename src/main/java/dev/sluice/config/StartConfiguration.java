@@ -1,6 +1,6 @@
 package dev.sluice.config;
 
-import dev.sluice.api.FrontDoor;
+import dev.sluice.api.ApiHandler;
 import dev.sluice.api.connection.OpenConnections;
 import dev.sluice.engine.Drain;
 import dev.sluice.engine.EndSignals;
@@ -58,7 +58,7 @@ class StartConfiguration {
     EngineLifecycle engineLifecycle(
             EngineLoader loader,
             ObjectProvider<Engine> engine,
-            FrontDoor door,
+            ApiHandler handler,
             EngineState state,
             EngineExit exit,
             Drain drain,
@@ -67,7 +67,7 @@ class StartConfiguration {
         return new EngineLifecycle(
                 loader,
                 engine::getObject,
-                door::open,
+                handler::open,
                 state,
                 exit,
                 drain,

@@ -8,7 +8,7 @@ import dev.sluice.api.ApiRoutes;
 import dev.sluice.api.CacheRoutes;
 import dev.sluice.api.CallLifeFilter;
 import dev.sluice.api.DoubleSlashFilter;
-import dev.sluice.api.FrontDoor;
+import dev.sluice.api.ApiHandler;
 import dev.sluice.api.MetricsScrape;
 import dev.sluice.api.OptionsFilter;
 import dev.sluice.api.RequestIdFilter;
@@ -44,7 +44,7 @@ import org.springframework.web.reactive.function.server.RouterFunction;
 import org.springframework.web.reactive.function.server.ServerResponse;
 import reactor.core.scheduler.Schedulers;
 
-/** The front door: routes, filters, errors, and the small pool behind them. */
+/** The HTTP side: routes, filters, errors, and the small pool behind them. */
 @Configuration(proxyBeanMethods = false)
 class WebConfiguration {
 
@@ -88,7 +88,7 @@ class WebConfiguration {
     }
 
     @Bean
-    FrontDoor frontDoor(
+    ApiHandler apiHandler(
             SluiceProperties properties,
             EngineState state,
             TextWork textWork,
@@ -107,7 +107,7 @@ class WebConfiguration {
                 properties.admission().requestTimeout(),
                 api.heartbeatAfter());
         SecureRandom seeds = new SecureRandom();
-        return new FrontDoor(
+        return new ApiHandler(
                 limits, state, textWork, Schedulers.fromExecutorService(answerPool), seeds::nextLong, clock);
     }
 
@@ -118,18 +118,18 @@ class WebConfiguration {
 
     @Bean
     StatusRoutes statusRoutes(
-            FrontDoor door, EngineState state, MetricsScrape metrics, ObjectProvider<AdmissionControl> admission) {
+            ApiHandler handler, EngineState state, MetricsScrape metrics, ObjectProvider<AdmissionControl> admission) {
         return new StatusRoutes(
-                door,
+                handler,
                 state,
                 metrics,
-                () -> door.isOpen() ? admission.getObject().sequences() : 0,
+                () -> handler.isOpen() ? admission.getObject().sequences() : 0,
                 EngineInitializer.version());
     }
 
     @Bean
-    RouterFunction<ServerResponse> apiRoutes(FrontDoor door, StatusRoutes status) {
-        return ApiRoutes.of(door, status);
+    RouterFunction<ServerResponse> apiRoutes(ApiHandler handler, StatusRoutes status) {
+        return ApiRoutes.of(handler, status);
     }
 
     @Bean
@@ -186,8 +186,8 @@ class WebConfiguration {
     }
 
     @Bean
-    OptionsFilter optionsFilter(FrontDoor door, StatusRoutes status, SluiceProperties properties) {
-        Map<String, Set<HttpMethod>> methods = new LinkedHashMap<>(ApiRoutes.methods(door, status));
+    OptionsFilter optionsFilter(ApiHandler handler, StatusRoutes status, SluiceProperties properties) {
+        Map<String, Set<HttpMethod>> methods = new LinkedHashMap<>(ApiRoutes.methods(handler, status));
         for (String probe : List.of("/livez", "/readyz")) {
             methods.put(probe, Set.of(HttpMethod.GET, HttpMethod.HEAD));
         }

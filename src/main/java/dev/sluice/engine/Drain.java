@@ -64,18 +64,18 @@ public final class Drain implements DisposableBean {
     }
 
     /** Waits until nothing runs any more, and ends what takes too long. */
-    void await(AdmissionControl doorkeeper, ContinuousBatchingScheduler loop) {
+    void await(AdmissionControl admission, ContinuousBatchingScheduler loop) {
         long lastWords = Math.min(LAST_WORDS_NANOS_MAX, drainNanos / 4);
-        while (doorkeeper.sequences() > 0 && !isAfter(drainNanos - lastWords, 0)) {
+        while (admission.sequences() > 0 && !isAfter(drainNanos - lastWords, 0)) {
             sleep();
         }
-        int left = doorkeeper.sequences();
+        int left = admission.sequences();
         if (left > 0) {
             LOG.warn("{} sequences did not finish within the drain time; they end with an error", left);
             loop.failAll(FailureKind.DRAINING, "the server is shutting down");
         }
         // The connections of those that do not even take that are closed meanwhile, and with them ends what they hold.
-        while (doorkeeper.sequences() > 0 && !isAfter(drainNanos + TOTAL_NANOS_MIN, 2 * HURRIED_NANOS)) {
+        while (admission.sequences() > 0 && !isAfter(drainNanos + TOTAL_NANOS_MIN, 2 * HURRIED_NANOS)) {
             sleep();
         }
     }

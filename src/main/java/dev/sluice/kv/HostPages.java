@@ -8,7 +8,7 @@ import java.util.zip.CRC32C;
  * whose contents it holds and what they add up to.
  *
  * <p>Allocated by the executor (page-locked when it is a GPU), shared out by the connector, filled and read by the
- * executor's copies. Whoever writes a page seals it; whoever reads it back checks the seal first, so that a page that was
+ * executor's copies. Whoever writes a page writes its checksum; whoever reads it back verifies that first, so that a page that was
  * damaged, mixed up or never finished is a failed load and never a wrong token. Pages are used by one thread at a time;
  * handing a page over is the caller's business.
  */
@@ -42,12 +42,12 @@ public final class HostPages {
     }
 
     /** Labels a page after its contents have been written. */
-    public void seal(int page, BlockHash key) {
+    public void writeChecksum(int page, BlockHash key) {
         checksums[page] = checksum(page);
         keys[page] = key;
     }
 
-    /** True if the page holds, undamaged, what was sealed under this key. */
+    /** True if the page holds, undamaged, what was written under this key. */
     public boolean verify(int page, BlockHash key) {
         return key.equals(keys[page]) && checksum(page) == checksums[page];
     }

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * All transfers under way between the tiers: gives them their jobs, tells listener and guards how each of them ended, once,
  * and gives up those that take longer than their tier's guard allows.
  *
- * <p>Those that the executor copies wait here for the next work order. The fence says for each device block which stores
+ * <p>Those that the executor copies wait here for the next step. The fence says for each device block which stores
  * still read it: a step that writes the block waits for them.
  */
 public final class TransferLedger {
@@ -45,7 +45,7 @@ public final class TransferLedger {
         readers = new int[deviceBlocks];
     }
 
-    /** Begins a copy between the device and a tier: it goes with the next work order. */
+    /** Begins a copy between the device and a tier: it goes with the next step. */
     public Transfer beginCopy(
             Tier tier,
             boolean load,

@@ -4,14 +4,14 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One sequence to generate, fully validated by the front door. A call with {@code n} choices becomes {@code n} of these.
+ * One sequence to generate, fully validated by the API. A call with {@code n} choices becomes {@code n} of these.
  *
  * @param id unique among requests in flight
  * @param promptTokenIds at least one id, each in the vocabulary; never written after construction
  * @param priority smaller is sooner; only the priority policy reads it
  * @param cacheSalt separates prefix caches between tenants; null shares
  * @param maxOffloadTokens leading tokens that may be stored beyond the device; {@link Integer#MAX_VALUE} for no limit
- * @param arrivalNanos monotonic time at which the front door saw the call
+ * @param arrivalNanos monotonic time at which the API received the call
  * @param queueDeadlineNanos monotonic time by which the first token must have been scheduled; {@link #NO_DEADLINE}
  *     for none. Compared with the clock by difference
  * @param deadlineNanos monotonic time by which the request must have ended; {@link #NO_DEADLINE} for none

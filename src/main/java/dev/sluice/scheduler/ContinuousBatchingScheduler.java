@@ -16,7 +16,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The scheduler bean: its life cycle, its thread, and the door through which requests come in.
+ * The scheduler bean: its life cycle, its thread, and how requests come in.
  *
  * <p>One platform thread turns the {@link SchedulerLoop}. If anything escapes a turn, every request ends with a failure,
  * the bean is dead for good, and the given handler is told: an engine that cannot be trusted must not linger.

@@ -4,7 +4,7 @@ import dev.sluice.kv.KvLayout;
 import dev.sluice.request.GenerationRequest;
 import org.jspecify.annotations.Nullable;
 
-/** What the scheduler demands of a request. The front door has checked all of it; whoever else calls is not trusted to. */
+/** What the scheduler demands of a request. The API has checked all of it; whoever else calls is not trusted to. */
 final class RequestCheck {
 
     private final int contextLength;

@@ -13,21 +13,21 @@ class AnswerRoomTest {
 
     private static final int KB = 1024;
 
-    private final AdmissionControl door =
+    private final AdmissionControl admission =
             new AdmissionControl(new AdmissionSettings(10, 10, 1024 * KB), new VirtualClock());
-    private final Permit permit = (Permit) door.tryAdmit(1, 1, 100 * KB);
+    private final Permit permit = (Permit) admission.tryAdmit(1, 1, 100 * KB);
     private final AnswerRoom room = new AnswerRoom(permit, 100 * KB, 600 * KB);
 
     @Test
     void whatWasTakenIsUsedFirstAndThenMoreIsTaken() {
         room.grow(100 * KB);
-        assertThat(door.answerBytes()).isEqualTo(100 * KB);
+        assertThat(admission.answerBytes()).isEqualTo(100 * KB);
         room.grow(1);
-        assertThat(door.answerBytes()).isEqualTo(164 * KB);
+        assertThat(admission.answerBytes()).isEqualTo(164 * KB);
         room.grow(436 * KB);
-        assertThat(door.answerBytes()).isEqualTo(536 * KB + 1);
+        assertThat(admission.answerBytes()).isEqualTo(536 * KB + 1);
         permit.close();
-        assertThat(door.answerBytes()).isZero();
+        assertThat(admission.answerBytes()).isZero();
     }
 
     @Test
@@ -36,12 +36,12 @@ class AnswerRoomTest {
                 .isInstanceOfSatisfying(
                         ApiException.class, e -> assertThat(e.error().status()).isEqualTo(400))
                 .hasMessageContaining("more than the 614400 bytes");
-        assertThat(door.answerBytes()).isEqualTo(100 * KB);
+        assertThat(admission.answerBytes()).isEqualTo(100 * KB);
     }
 
     @Test
     void oneForWhichNothingIsLeftEndsToo() {
-        assertThat(door.tryAdmit(1, 1, 900 * KB)).isInstanceOf(Permit.class);
+        assertThat(admission.tryAdmit(1, 1, 900 * KB)).isInstanceOf(Permit.class);
         assertThatThrownBy(() -> room.grow(200 * KB))
                 .isInstanceOfSatisfying(
                         ApiException.class, e -> assertThat(e.error().status()).isEqualTo(429));
@@ -52,6 +52,6 @@ class AnswerRoomTest {
         assertThat(room.growUnread(501 * KB)).isFalse(); // more than one call may have
         assertThat(room.growUnread(413 * KB)).isFalse(); // more than half of all
         assertThat(room.growUnread(412 * KB)).isTrue();
-        assertThat(door.answerBytes()).isEqualTo(512 * KB);
+        assertThat(admission.answerBytes()).isEqualTo(512 * KB);
     }
 }

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.springframework.boot.context.properties.bind.Binder;
 import org.springframework.boot.context.properties.source.MapConfigurationPropertySource;
 
-/** Whoever names keys gets a closed door or no server. */
+/** Whoever names keys gets authentication or no server. */
 class ApiKeysTest {
 
     @TempDir

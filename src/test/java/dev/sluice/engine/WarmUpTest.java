@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The simulator checks the work orders of the warm-up as it checks those of the loop. */
+/** The simulator checks the steps of the warm-up as it checks those of the loop. */
 class WarmUpTest {
 
     @ParameterizedTest

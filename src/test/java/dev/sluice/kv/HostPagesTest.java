@@ -28,7 +28,7 @@ class HostPagesTest {
     void aPageIsWhatWasSealedUnderItsKeyAndNothingElse() {
         assertThat(pages.verify(1, KEY)).as("never sealed").isFalse();
         pages.page(1).set(ValueLayout.JAVA_BYTE, 5, (byte) 7);
-        pages.seal(1, KEY);
+        pages.writeChecksum(1, KEY);
         assertThat(pages.verify(1, KEY)).isTrue();
         assertThat(pages.verify(1, new BlockHash(1, 2, 3, 5))).as("another key").isFalse();
         assertThat(pages.verify(0, KEY)).as("another page").isFalse();

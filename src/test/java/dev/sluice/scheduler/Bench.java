@@ -128,7 +128,7 @@ final class Bench {
         if (sequence == 0) {
             return "probe";
         }
-        return sequence > names.size() ? "stranger" : names.get((int) sequence - 1);
+        return sequence > names.size() ? "unknown" : names.get((int) sequence - 1);
     }
 
     /** A prompt that shares no token with any other. */

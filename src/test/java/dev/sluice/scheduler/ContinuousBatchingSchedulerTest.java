@@ -55,7 +55,7 @@ class ContinuousBatchingSchedulerTest {
     private static final int VOCABULARY = 1000;
 
     private final CompletableFuture<Throwable> death = new CompletableFuture<>();
-    private final DoomedExecutor executor = new DoomedExecutor();
+    private final FailingExecutor executor = new FailingExecutor();
     private final CountedClock clock = new CountedClock();
     private final ContinuousBatchingScheduler scheduler = scheduler();
 
@@ -76,8 +76,8 @@ class ContinuousBatchingSchedulerTest {
         }
     }
 
-    /** Works for three steps, then, if it has a doom, waits for its time and meets it. */
-    private static final class DoomedExecutor implements ModelExecutor {
+    /** Works for three steps, then, if it has a failure, waits for its time and throws it. */
+    private static final class FailingExecutor implements ModelExecutor {
         private final SimulatedExecutor simulator = new SimulatedExecutor(
                 SimulatedExecutor.spec(VOCABULARY, LAYOUT.usableBlocks() * LAYOUT.blockSize(), LAYOUT), FaultPlan.NONE);
         private final CountDownLatch time = new CountDownLatch(1);
@@ -85,7 +85,7 @@ class ContinuousBatchingSchedulerTest {
         /** Before it, no step begins; open unless a test replaces it. */
         private volatile CountDownLatch gate = new CountDownLatch(0);
 
-        private volatile @Nullable Throwable doom;
+        private volatile @Nullable Throwable failure;
         private int steps;
 
         @Override
@@ -96,7 +96,7 @@ class ContinuousBatchingSchedulerTest {
         @Override
         public PendingStep submit(StepPlan plan) {
             await(gate);
-            Throwable end = doom;
+            Throwable end = failure;
             if (end == null || ++steps <= 3) {
                 return simulator.submit(plan);
             }
@@ -196,7 +196,7 @@ class ContinuousBatchingSchedulerTest {
     @ParameterizedTest
     @MethodSource("deaths")
     void whoeverWaitsHearsOfTheDeathOfTheLoopAndNobodyComesInAnyMore(Throwable cause) throws Exception {
-        executor.doom = cause;
+        executor.failure = cause;
         scheduler.start();
         List<EndingSink> sinks = new ArrayList<>();
         for (int i = 0; i < 8; i++) { // two run, six wait
@@ -216,8 +216,8 @@ class ContinuousBatchingSchedulerTest {
 
     @Test
     void aReaderThatThrowsAtTheEndKeepsTheDeathFromNobody() throws Exception {
-        executor.doom = new ExecutorException(Scope.DEVICE, "the device is gone");
-        executor.gate = new CountDownLatch(1); // or the first one might run into its doom alone
+        executor.failure = new ExecutorException(Scope.DEVICE, "the device is gone");
+        executor.gate = new CountDownLatch(1); // or the first one might run into its failure alone
         scheduler.start();
         EndingSink running = new EndingSink();
         scheduler.submit(request("throws", 200), event -> {

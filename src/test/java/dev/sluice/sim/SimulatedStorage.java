@@ -123,7 +123,7 @@ final class SimulatedStorage implements StorageTier {
         }
         for (int i = 0; i < contents.length; i++) {
             host.page(operation.pages[i]).asByteBuffer().put(contents[i]);
-            host.seal(operation.pages[i], operation.pageKeys[i]);
+            host.writeChecksum(operation.pages[i], operation.pageKeys[i]);
         }
         return true;
     }

@@ -71,7 +71,7 @@ final class BlockCopy {
         MemorySegment block = device.memory().asSlice(device.block(transfer.blocks()[index]), device.blockBytes());
         if (store) {
             host.page(page).copyFrom(block);
-            host.seal(page, transfer.keys()[index]);
+            host.writeChecksum(page, transfer.keys()[index]);
             return true;
         }
         if (!host.verify(page, transfer.keys()[index])) {

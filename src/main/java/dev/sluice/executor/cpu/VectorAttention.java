@@ -8,14 +8,14 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * Inner loops of attention. Scores lie along the lanes, so that no sum ever crosses them; two vectors times four query
+ * Inner loops of attention. LogprobsFormat lie along the lanes, so that no sum ever crosses them; two vectors times four query
  * rows are kept in registers.
  */
 final class VectorAttention {
 
     private VectorAttention() {}
 
-    /** Scores of four queries against two vectors of keys. */
+    /** LogprobsFormat of four queries against two vectors of keys. */
     static void scores4(
             MemorySegment kv,
             long k0,
@@ -70,7 +70,7 @@ final class VectorAttention {
         c31.intoArray(scores, s3 + second);
     }
 
-    /** Scores of one query against two vectors of keys. */
+    /** LogprobsFormat of one query against two vectors of keys. */
     static void scores1(
             MemorySegment kv,
             long k0,

@@ -1,7 +1,7 @@
 package dev.sluice.executor.cuda;
 
 import dev.sluice.executor.cuda.copies.CudaTransfers;
-import dev.sluice.executor.cuda.copies.SealedCopy;
+import dev.sluice.executor.cuda.copies.ChecksummedCopy;
 import dev.sluice.executor.cuda.driver.CudaContext;
 import dev.sluice.executor.cuda.driver.CudaEvent;
 import dev.sluice.executor.cuda.driver.CudaStream;
@@ -19,7 +19,7 @@ final class RankStep {
     final MemorySegment metadata;
     final MemorySegment results;
     private final CudaEvent end;
-    private List<SealedCopy> copies = List.of();
+    private List<ChecksummedCopy> copies = List.of();
     private @Nullable CudaTransfers transfers;
 
     RankStep(CudaContext context, PassLimits limits) {
@@ -31,7 +31,7 @@ final class RankStep {
     }
 
     /** @param included copies before which the step has not ended */
-    void begin(CudaTransfers by, List<SealedCopy> included) {
+    void begin(CudaTransfers by, List<ChecksummedCopy> included) {
         transfers = by;
         copies = included;
     }

@@ -126,7 +126,7 @@ final class SimulatedCopies {
         int page = transfer.pages()[index];
         MemorySegment memory = host.page(page);
         MemorySegment.copy(slots, transfer.blocks()[index] * blockSize, memory, ValueLayout.JAVA_LONG, 0, blockSize);
-        host.seal(page, transfer.keys()[index]);
+        host.writeChecksum(page, transfer.keys()[index]);
         if (faults.damagesPage(transfer.job(), index)) {
             memory.set(ValueLayout.JAVA_BYTE, 0, (byte) (memory.get(ValueLayout.JAVA_BYTE, 0) ^ 4));
         }

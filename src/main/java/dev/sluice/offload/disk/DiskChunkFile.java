@@ -167,7 +167,7 @@ final class DiskChunkFile {
             }
         }
         for (int i = 0; i < pages.length; i++) {
-            to.seal(pages[i], pageKeys[i]);
+            to.writeChecksum(pages[i], pageKeys[i]);
         }
     }
 

@@ -132,7 +132,7 @@ class BlockCopiesTest {
         Random random = new Random(1);
         for (int page = 0; page < PAGES; page++) {
             copies.pages().page(page).fill((byte) page);
-            copies.pages().seal(page, key(page));
+            copies.pages().writeChecksum(page, key(page));
         }
         for (int round = 0; round < 500; round++) {
             int page = random.nextInt(PAGES);
@@ -144,12 +144,12 @@ class BlockCopiesTest {
     }
 
     @Test
-    void damagedForeignAndUnsealedPagesAreFailedLoads() {
+    void damagedForeignAndUnfinishedPagesAreFailedLoads() {
         copies.pages().page(0).fill((byte) 1);
-        copies.pages().seal(0, key(1));
+        copies.pages().writeChecksum(0, key(1));
         copies.pages().page(0).set(JAVA_BYTE, 1000, (byte) 0);
         copies.pages().page(1).fill((byte) 1);
-        copies.pages().seal(1, key(2));
+        copies.pages().writeChecksum(1, key(2));
         block(4).fill((byte) 9);
         BlockTransfer load = new BlockTransfer(
                 1, new int[] {4, 4, 4}, new int[] {0, 1, 2}, new BlockHash[] {key(1), key(1), key(1)}, true);

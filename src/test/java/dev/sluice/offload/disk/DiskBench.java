@@ -79,7 +79,7 @@ final class DiskBench {
         BlockHash[] keys = pageKeys(n);
         for (int i = 0; i < PAGES_PER_CHUNK; i++) {
             pages.page(page + i).copyFrom(java.lang.foreign.MemorySegment.ofArray(content(n, i)));
-            pages.seal(page + i, keys[i]);
+            pages.writeChecksum(page + i, keys[i]);
         }
         return new int[] {page, page + 1};
     }
@@ -93,7 +93,7 @@ final class DiskBench {
     void wipe(int page) {
         for (int i = 0; i < PAGES_PER_CHUNK; i++) {
             pages.page(page + i).fill((byte) 0);
-            pages.seal(page + i, key(-1));
+            pages.writeChecksum(page + i, key(-1));
         }
     }
 

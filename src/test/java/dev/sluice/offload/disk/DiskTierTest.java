@@ -97,7 +97,7 @@ class DiskTierTest {
     void shorterChunkKeepsItsOwnSizeAcrossARestart() {
         BlockHash[] one = {key(1)};
         try (DiskTier tier = bench.open()) {
-            bench.pages.seal(0, key(1));
+            bench.pages.writeChecksum(0, key(1));
             assertThat(tier.write(1, key(1), one, new int[] {0})).isTrue();
             await(tier, 1);
             assertThat(tier.bytesUsed()).isEqualTo(bench.bytesOnDisk()).isLessThan(chunkBytes());

@@ -39,9 +39,9 @@ public final class CudaTransfers implements AutoCloseable {
     private final long arena;
     private final long blockBytes;
     private final HostPages pages;
-    private final PageSeals seals;
+    private final PageChecksums checksums;
     private final CopyBatch batch = new CopyBatch();
-    private final Map<Long, SealedCopy> open = new LinkedHashMap<>();
+    private final Map<Long, ChecksummedCopy> open = new LinkedHashMap<>();
     private final Deque<CudaEvent> events = new ArrayDeque<>();
     private final List<FinishedTransfer> refused = new ArrayList<>();
 
@@ -63,7 +63,7 @@ public final class CudaTransfers implements AutoCloseable {
                         : PinnedBuffer.allocate(compute.context(), Math.multiplyExact(blockBytes, (long) pageCount))
                                 .memory(),
                 blockBytes);
-        seals = new PageSeals(pages);
+        checksums = new PageChecksums(pages);
     }
 
     public HostPages pages() {
@@ -75,11 +75,11 @@ public final class CudaTransfers implements AutoCloseable {
      *
      * @return the copies that the step includes: it has not ended before they have
      */
-    public List<SealedCopy> begin(TransferPlan plan) {
-        List<SealedCopy> included = new ArrayList<>();
+    public List<ChecksummedCopy> begin(TransferPlan plan) {
+        List<ChecksummedCopy> included = new ArrayList<>();
         plan.stores().forEach(store -> begin(store, true));
         for (long job : plan.awaited()) {
-            SealedCopy copy = open.get(job);
+            ChecksummedCopy copy = open.get(job);
             if (copy != null) {
                 loads.waitFor(copy.end());
                 compute.waitFor(copy.end());
@@ -87,7 +87,7 @@ public final class CudaTransfers implements AutoCloseable {
             }
         }
         for (BlockTransfer load : plan.loads()) {
-            SealedCopy copy = begin(load, false);
+            ChecksummedCopy copy = begin(load, false);
             if (copy != null && load.beforeStep()) {
                 compute.waitFor(copy.end());
                 included.add(copy);
@@ -97,7 +97,7 @@ public final class CudaTransfers implements AutoCloseable {
     }
 
     /** Null if it could not be begun: reported as failed, so that it costs its blocks and nothing else. */
-    private @Nullable SealedCopy begin(BlockTransfer transfer, boolean store) {
+    private @Nullable ChecksummedCopy begin(BlockTransfer transfer, boolean store) {
         CudaStream stream = store ? stores : loads;
         try {
             return begin(transfer, store, stream);
@@ -113,8 +113,8 @@ public final class CudaTransfers implements AutoCloseable {
         }
     }
 
-    private SealedCopy begin(BlockTransfer transfer, boolean store, CudaStream stream) {
-        SealedCopy copy = new SealedCopy(transfer, store, event(), event());
+    private ChecksummedCopy begin(BlockTransfer transfer, boolean store, CudaStream stream) {
+        ChecksummedCopy copy = new ChecksummedCopy(transfer, store, event(), event());
         stream.waitFor(computed);
         stream.record(copy.start());
         for (int i = 0; i < transfer.blocks().length; i++) {
@@ -126,7 +126,7 @@ public final class CudaTransfers implements AutoCloseable {
         stream.record(copy.end());
         open.put(copy.job(), copy);
         if (!store) {
-            copy.handOver(seals);
+            copy.handOver(checksums);
         }
         return copy;
     }
@@ -137,8 +137,8 @@ public final class CudaTransfers implements AutoCloseable {
     }
 
     /** Lets the calling thread wait for copies that a step includes. */
-    public void await(List<SealedCopy> included) {
-        included.forEach(copy -> copy.await(seals));
+    public void await(List<ChecksummedCopy> included) {
+        included.forEach(copy -> copy.await(checksums));
     }
 
     /** The copies that have ended since the last call. */
@@ -148,8 +148,8 @@ public final class CudaTransfers implements AutoCloseable {
         }
         List<FinishedTransfer> ended = new ArrayList<>(refused);
         refused.clear();
-        for (SealedCopy copy : List.copyOf(open.values())) {
-            FinishedTransfer end = copy.poll(seals);
+        for (ChecksummedCopy copy : List.copyOf(open.values())) {
+            FinishedTransfer end = copy.poll(checksums);
             if (end != null) {
                 open.remove(copy.job());
                 events.add(copy.start());
@@ -163,6 +163,6 @@ public final class CudaTransfers implements AutoCloseable {
     /** Afterwards no thread of the host touches the pages any more; the device's copies end with the context. */
     @Override
     public void close() {
-        seals.close();
+        checksums.close();
     }
 }

@@ -9,7 +9,7 @@ import java.util.Arrays;
 /**
  * A decoder's weights on the device: matrices are [out, in], as checkpoints have them, vectors are addresses.
  *
- * <p>The door for tensor parallelism: a rank would place its own rows of {@code qkv} and {@code gateUp} (whole heads, a
+ * <p>Where tensor parallelism begins: a rank would place its own rows of {@code qkv} and {@code gateUp} (whole heads, a
  * share of the gates) and its own columns of {@code attentionOutput} and {@code down}, and add up after those two.
  *
  * @param embedding in 16 bits, like {@code head}, which is the same if they are tied

@@ -11,13 +11,13 @@ import java.util.List;
 import java.util.Map;
 
 /** Log-probabilities in the two shapes that the API has for them. */
-final class Scores {
+final class LogprobsFormat {
 
     private static final double NEVER = -9999; // JSON has no infinity
 
     private final Tokenizer tokenizer;
 
-    Scores(Tokenizer tokenizer) {
+    LogprobsFormat(Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
     }
 

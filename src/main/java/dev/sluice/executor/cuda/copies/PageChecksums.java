@@ -9,38 +9,38 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Seals of host pages, written and checked on a thread of their own beside the copies: a checksum takes about as long as
+ * Checksums of host pages, written and verified on a thread of their own beside the copies: a checksum takes about as long as
  * the copy itself. Knows nothing of the driver.
  */
-final class PageSeals implements AutoCloseable {
+final class PageChecksums implements AutoCloseable {
 
-    private static final Logger log = LoggerFactory.getLogger(PageSeals.class);
+    private static final Logger log = LoggerFactory.getLogger(PageChecksums.class);
 
     private final HostPages pages;
     private final LinkedBlockingQueue<Runnable> work = new LinkedBlockingQueue<>();
-    private final Thread thread = Threads.named("cuda-page-seals", this::run);
+    private final Thread thread = Threads.named("cuda-page-checksums", this::run);
     private volatile boolean closed;
 
-    PageSeals(HostPages pages) {
+    PageChecksums(HostPages pages) {
         this.pages = pages;
         if (pages.count() > 0) {
             thread.start();
         }
     }
 
-    /** Seals the pages of a store whose copy has ended. */
-    void seal(BlockTransfer transfer, SealedCopy copy) {
+    /** Writes the checksums of a store whose copy has ended. */
+    void writeChecksum(BlockTransfer transfer, ChecksummedCopy copy) {
         work.add(() -> {
             for (int i = 0; i < transfer.pages().length; i++) {
-                pages.seal(transfer.pages()[i], transfer.keys()[i]);
+                pages.writeChecksum(transfer.pages()[i], transfer.keys()[i]);
             }
-            copy.sealed(new int[0]);
+            copy.checked(new int[0]);
         });
     }
 
     /** Finds the pages of a load that do not hold what they should. */
-    void verify(BlockTransfer transfer, SealedCopy copy) {
-        work.add(() -> copy.sealed(IntStream.range(0, transfer.pages().length)
+    void verify(BlockTransfer transfer, ChecksummedCopy copy) {
+        work.add(() -> copy.checked(IntStream.range(0, transfer.pages().length)
                 .filter(i -> !pages.verify(transfer.pages()[i], transfer.keys()[i]))
                 .toArray()));
     }
@@ -53,7 +53,7 @@ final class PageSeals implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt(); // closed
         } catch (RuntimeException | Error e) {
-            log.error("Seals of host pages are no longer written", e);
+            log.error("Checksums of host pages are no longer written", e);
         }
     }
 

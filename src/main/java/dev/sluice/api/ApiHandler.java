@@ -25,14 +25,14 @@ import reactor.core.scheduler.Scheduler;
  * The handlers that generate text and count tokens. They exist before the model does: until {@link #open} everything is
  * answered with 503.
  */
-public final class FrontDoor {
+public final class ApiHandler {
 
     private static final MediaType EVENT_STREAM = MediaType.parseMediaType("text/event-stream;charset=utf-8");
     private static final String TIMEOUT_HEADER = "X-Request-Timeout-Ms";
 
     private static final int FRAMES = 4; // made before they are asked for: what nobody reads should stay small
 
-    private record Open(CallReader reader, GenerationService service, TokenizerCalls tokenizer, ServedModel model) {}
+    private record Ready(RequestParser reader, GenerationService service, TokenizerCalls tokenizer, ServedModel model) {}
 
     private final RequestLimits limits;
     private final EngineStatus status;
@@ -40,13 +40,13 @@ public final class FrontDoor {
     private final Scheduler answerWorkers;
     private final LongSupplier seeds;
     private final Clock clock;
-    private final AtomicReference<@Nullable Open> open = new AtomicReference<>();
+    private final AtomicReference<@Nullable Ready> open = new AtomicReference<>();
 
     /**
      * @param textWork reads bodies: templates and tokenizing never run on network threads
      * @param answerWorkers where events become text; apart, so that answers never wait for prompts
      */
-    public FrontDoor(
+    public ApiHandler(
             RequestLimits limits,
             EngineStatus status,
             TextWork textWork,
@@ -61,16 +61,16 @@ public final class FrontDoor {
         this.clock = clock;
     }
 
-    /** Opens the door: from now on calls reach the engine. */
+    /** From now on calls reach the engine. */
     public void open(Engine engine) {
         ServedModel model = ServedModel.of(engine, clock.wallMillis() / 1000);
         PromptEncoder encoder = engine.encoder();
         TextLimits textLimits = textWork.limits().forContext(model.contextLength());
-        PromptReader prompts = new PromptReader(model, encoder, limits, textLimits);
-        CallReader reader = new CallReader(model, prompts, limits, seeds);
+        PromptParser prompts = new PromptParser(model, encoder, limits, textLimits);
+        RequestParser reader = new RequestParser(model, prompts, limits, seeds);
         GenerationService service = new GenerationService(
                 engine.admission(), engine.scheduler(), encoder.tokenizer(), model, limits, answerWorkers, clock);
-        open.set(new Open(reader, service, new TokenizerCalls(model, encoder, prompts, textLimits), model));
+        open.set(new Ready(reader, service, new TokenizerCalls(model, encoder, prompts, textLimits), model));
     }
 
     /** True once calls reach the engine. */
@@ -81,35 +81,35 @@ public final class FrontDoor {
     /** The served model, or null while it is loading. */
     @Nullable
     ServedModel model() {
-        Open current = open.get();
+        Ready current = open.get();
         return current == null ? null : current.model();
     }
 
     Mono<ServerResponse> chat(ServerRequest request) {
-        return generate(request, "chatcmpl-", CallReader::chat);
+        return generate(request, "chatcmpl-", RequestParser::chat);
     }
 
     Mono<ServerResponse> completion(ServerRequest request) {
-        return generate(request, "cmpl-", CallReader::completion);
+        return generate(request, "cmpl-", RequestParser::completion);
     }
 
     Mono<ServerResponse> tokenize(ServerRequest request) {
-        return answer(request, (door, body) -> door.tokenizer().tokenize(body));
+        return answer(request, (ready, body) -> ready.tokenizer().tokenize(body));
     }
 
     Mono<ServerResponse> detokenize(ServerRequest request) {
-        return answer(request, (door, body) -> door.tokenizer().detokenize(body));
+        return answer(request, (ready, body) -> ready.tokenizer().detokenize(body));
     }
 
-    private Mono<ServerResponse> answer(ServerRequest request, BiFunction<Open, byte[], Object> work) {
-        return opened().flatMap(door -> textWork.read(request, limits, timeout(request), body -> work.apply(door, body))
-                .flatMap(FrontDoor::json));
+    private Mono<ServerResponse> answer(ServerRequest request, BiFunction<Ready, byte[], Object> work) {
+        return opened().flatMap(ready -> textWork.read(request, limits, timeout(request), body -> work.apply(ready, body))
+                .flatMap(ApiHandler::json));
     }
 
     private Mono<ServerResponse> generate(
-            ServerRequest request, String prefix, BiFunction<CallReader, byte[], GenerationCall> read) {
-        return opened().flatMap(door -> textWork.read(
-                        request, limits, timeout(request), body -> read.apply(door.reader(), body))
+            ServerRequest request, String prefix, BiFunction<RequestParser, byte[], GenerationCall> read) {
+        return opened().flatMap(ready -> textWork.read(
+                        request, limits, timeout(request), body -> read.apply(ready.reader(), body))
                 .flatMap(call -> {
                     String id = prefix + UUID.randomUUID().toString().replace("-", "");
                     Duration timeout = timeout(request);
@@ -118,18 +118,18 @@ public final class FrontDoor {
                     Consumer<Usage> onUsage =
                             usage -> TokenAttributes.write(request.exchange().getAttributes(), usage);
                     return call.stream()
-                            ? streamed(door.service().stream(call, id, timeout, life, onUsage), request, life)
-                            : door.service()
+                            ? streamed(ready.service().stream(call, id, timeout, life, onUsage), request, life)
+                            : ready.service()
                                     .whole(call, id, timeout, life, onUsage)
-                                    .flatMap(FrontDoor::json);
+                                    .flatMap(ApiHandler::json);
                 }));
     }
 
-    private Mono<Open> opened() {
+    private Mono<Ready> opened() {
         return Mono.defer(() -> {
-            Open door = open.get();
-            return door != null
-                    ? Mono.just(door)
+            Ready ready = open.get();
+            return ready != null
+                    ? Mono.just(ready)
                     : Mono.error(StatusRoutes.notReady(status.stage()).asException());
         });
     }

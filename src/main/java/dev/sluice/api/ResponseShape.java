@@ -5,7 +5,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** The JSON shape of an answer; chat and completions differ in nothing else. */
-interface AnswerFormat {
+interface ResponseShape {
 
     /** One finished choice. {@code stopReason} is the stop string or token id that matched, or null. */
     record Finished(

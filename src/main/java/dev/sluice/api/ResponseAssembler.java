@@ -17,10 +17,10 @@ import org.jspecify.annotations.Nullable;
  * The answer to one call while it grows: takes the events of all its sequences, one at a time, and turns them into the
  * parts of a stream or into one whole. Not safe for several threads at once.
  */
-final class Answer {
+final class ResponseAssembler {
 
     private final GenerationCall call;
-    private final AnswerFormat format;
+    private final ResponseShape format;
     private final IntConsumer onStopString;
     private final LongConsumer onGrown;
     private final Consumer<Usage> onUsage;
@@ -35,7 +35,7 @@ final class Answer {
         final StringBuilder whole = new StringBuilder();
         final List<ChoiceText.Scored> scored = new ArrayList<>();
         boolean opened;
-        AnswerFormat.@Nullable Finished finished;
+        ResponseShape.@Nullable Finished finished;
 
         Choice(ChoiceText text) {
             this.text = text;
@@ -47,9 +47,9 @@ final class Answer {
      * @param onGrown told by how many bytes an answer that is not streamed has grown; may throw
      * @param onUsage told the counts once all choices are finished
      */
-    Answer(
+    ResponseAssembler(
             GenerationCall call,
-            AnswerFormat format,
+            ResponseShape format,
             Tokenizer tokenizer,
             IntConsumer onStopString,
             LongConsumer onGrown,
@@ -143,7 +143,7 @@ final class Answer {
     private void finish(int index, FinishReason reason, @Nullable Object stopReason, List<Object> parts) {
         Choice choice = choices[index];
         String label = reason == FinishReason.LENGTH ? "length" : "stop";
-        choice.finished = new AnswerFormat.Finished(index, choice.whole.toString(), choice.scored, label, stopReason);
+        choice.finished = new ResponseShape.Finished(index, choice.whole.toString(), choice.scored, label, stopReason);
         finished++;
         Object part = format.finish(index, label, stopReason, continuousUsage());
         (opened == choices.length ? parts : heldBack).add(part);
@@ -170,7 +170,7 @@ final class Answer {
 
     /** The whole answer, once {@link #isComplete}. */
     Object whole() {
-        List<AnswerFormat.Finished> all = new ArrayList<>();
+        List<ResponseShape.Finished> all = new ArrayList<>();
         for (Choice choice : choices) {
             if (choice.finished == null) {
                 throw new IllegalStateException("the answer is not complete");

@@ -10,20 +10,20 @@ import tools.jackson.databind.JsonNode;
  * Turns request bodies into {@link GenerationCall}s. After this nobody looks at JSON again, and nobody doubts a value
  * again. Takes CPU time (templates, tokenizing), so it runs on the tokenizer's threads.
  */
-final class CallReader {
+final class RequestParser {
 
     private static final int COMPLETION_TOKENS = 16; // the default of the completions endpoint
 
     private final ServedModel model;
-    private final PromptReader prompts;
+    private final PromptParser prompts;
     private final RequestLimits limits;
-    private final SamplingReader sampling;
+    private final SamplingParser sampling;
 
-    CallReader(ServedModel model, PromptReader prompts, RequestLimits limits, LongSupplier seeds) {
+    RequestParser(ServedModel model, PromptParser prompts, RequestLimits limits, LongSupplier seeds) {
         this.model = model;
         this.prompts = prompts;
         this.limits = limits;
-        sampling = new SamplingReader(model, seeds);
+        sampling = new SamplingParser(model, seeds);
     }
 
     GenerationCall chat(byte[] body) {
@@ -43,7 +43,7 @@ final class CallReader {
                 ? fields.integer("max_completion_tokens", 1, Integer.MAX_VALUE)
                 : alias;
         int choices = choices(fields, 1);
-        List<String> stops = SamplingReader.stops(fields);
+        List<String> stops = SamplingParser.stops(fields);
         StreamOptions stream = StreamOptions.read(fields);
         int[] prompt = prompts.chat(fields);
         Integer most = limit == null ? null : limit.intValue();
@@ -64,7 +64,7 @@ final class CallReader {
         int top = fields.integer("logprobs", -1, 0, 20);
         builder.logprobs(top);
         StreamOptions stream = StreamOptions.read(fields);
-        List<String> stops = SamplingReader.stops(fields);
+        List<String> stops = SamplingParser.stops(fields);
         boolean echo = fields.flag("echo", false);
         if (echo && top >= 0) {
             throw ApiError.unsupported("echo", "echo together with logprobs is not supported")

@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Executors that answer something else than they were asked: the step fails, and nobody gets a foreign token. */
-class StrangeResultsTest {
+class WrongResultsTest {
 
     enum Distortion implements BiFunction<StepPlan, StepResult, @Nullable StepResult> {
         FEWER_LINES {

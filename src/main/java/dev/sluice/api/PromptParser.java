@@ -13,14 +13,14 @@ import tools.jackson.databind.JsonNode;
  * Reads the prompts of calls: first all of their sizes are compared with the limits, then their text is worked on. Templates
  * and tokenizing take CPU time, so this runs as {@link TextWork}.
  */
-final class PromptReader {
+final class PromptParser {
 
     private final ServedModel model;
     private final PromptEncoder encoder;
     private final RequestLimits limits;
     private final TextLimits textLimits;
 
-    PromptReader(ServedModel model, PromptEncoder encoder, RequestLimits limits, TextLimits textLimits) {
+    PromptParser(ServedModel model, PromptEncoder encoder, RequestLimits limits, TextLimits textLimits) {
         this.model = model;
         this.encoder = encoder;
         this.limits = limits;

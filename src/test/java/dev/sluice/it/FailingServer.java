@@ -18,24 +18,24 @@ import org.springframework.boot.SpringApplication;
  * The application with an executor that meets its doom in the step in which a request with the seed 666 gets its tenth
  * token. Which doom it is, says the system property {@code doom}.
  */
-final class DoomedServer {
+final class FailingServer {
 
     private static final long SEED = 666;
 
-    private DoomedServer() {}
+    private FailingServer() {}
 
     public static void main(String[] arguments) {
         SpringApplication application = new SpringApplication(SluiceApplication.class);
         application.addInitializers(context -> context.getBeanFactory().addBeanPostProcessor(new BeanPostProcessor() {
             @Override
             public Object postProcessAfterInitialization(Object bean, String name) {
-                return bean instanceof ModelExecutor executor ? new Doomed(executor) : bean;
+                return bean instanceof ModelExecutor executor ? new Failing(executor) : bean;
             }
         }));
         application.run(arguments);
     }
 
-    private record Doomed(ModelExecutor executor) implements ModelExecutor {
+    private record Failing(ModelExecutor executor) implements ModelExecutor {
 
         @Override
         public PendingStep submit(StepPlan plan) {
@@ -48,7 +48,7 @@ final class DoomedServer {
         }
 
         private static void meetDoom() {
-            switch (System.getProperty("doom")) {
+            switch (System.getProperty("fail")) {
                 case "device" -> throw new ExecutorException(Scope.DEVICE, "the device is gone");
                 case "error" -> throw new AssertionError("cannot be");
                 default -> hang();

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /** Reads the fields that chat and text completions share: sampling, lengths, stops. */
-final class SamplingReader {
+final class SamplingParser {
 
     private static final double COLDEST = 0.01; // below, division by the temperature overflows
 
@@ -19,7 +19,7 @@ final class SamplingReader {
     private final LongSupplier seeds;
 
     /** @param seeds gives the seed of a request that names none */
-    SamplingReader(ServedModel model, LongSupplier seeds) {
+    SamplingParser(ServedModel model, LongSupplier seeds) {
         this.model = model;
         this.seeds = seeds;
     }

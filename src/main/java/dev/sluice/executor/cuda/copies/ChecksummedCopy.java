@@ -6,19 +6,19 @@ import dev.sluice.kv.FinishedTransfer;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 
-/** One copy job under way: done when the device has copied, and its pages are sealed or verified. */
-public final class SealedCopy {
+/** One copy job under way: done when the device has copied, and the checksums of its pages are written or verified. */
+public final class ChecksummedCopy {
 
     private final BlockTransfer transfer;
     private final boolean store;
     private final CudaEvent start;
     private final CudaEvent end;
-    private final CountDownLatch sealing = new CountDownLatch(1);
+    private final CountDownLatch checking = new CountDownLatch(1);
     private volatile int[] failed = {};
     private boolean handedOver;
 
     /** @param start timed events of its own until it is finished; likewise end */
-    SealedCopy(BlockTransfer transfer, boolean store, CudaEvent start, CudaEvent end) {
+    ChecksummedCopy(BlockTransfer transfer, boolean store, CudaEvent start, CudaEvent end) {
         this.transfer = transfer;
         this.store = store;
         this.start = start;
@@ -38,50 +38,50 @@ public final class SealedCopy {
         return end;
     }
 
-    /** Called once, by the thread of the seals. */
-    void sealed(int[] failedPages) {
+    /** Called once, by the thread of the checksums. */
+    void checked(int[] failedPages) {
         failed = failedPages;
-        sealing.countDown();
+        checking.countDown();
     }
 
-    /** A load's pages are verified while they are copied; a store's are sealed afterwards. */
-    void handOver(PageSeals seals) {
+    /** A load's pages are verified while they are copied; a store's checksums are written afterwards. */
+    void handOver(PageChecksums checksums) {
         if (!handedOver) {
             handedOver = true;
             if (store) {
-                seals.seal(transfer, this);
+                checksums.writeChecksum(transfer, this);
             } else {
-                seals.verify(transfer, this);
+                checksums.verify(transfer, this);
             }
         }
     }
 
     /** True once both parts are over. */
-    boolean isDone(PageSeals seals) {
+    boolean isDone(PageChecksums checksums) {
         if (!end.isDone()) {
             return false;
         }
-        handOver(seals);
-        return sealing.getCount() == 0;
+        handOver(checksums);
+        return checking.getCount() == 0;
     }
 
     /** What became of it; null while it is under way. */
     @Nullable
-    FinishedTransfer poll(PageSeals seals) {
-        if (!isDone(seals)) {
+    FinishedTransfer poll(PageChecksums checksums) {
+        if (!isDone(checksums)) {
             return null;
         }
         return new FinishedTransfer(transfer.job(), failed, Math.round(end.millisSince(start) * 1e6));
     }
 
     /** Lets the calling thread wait for both parts. */
-    void await(PageSeals seals) {
+    void await(PageChecksums checksums) {
         end.synchronize();
-        handOver(seals);
+        handOver(checksums);
         boolean interrupted = false;
-        while (sealing.getCount() > 0) {
+        while (checking.getCount() > 0) {
             try {
-                sealing.await();
+                checking.await();
             } catch (InterruptedException e) {
                 interrupted = true; // a step must not end before its copies
             }

@@ -14,7 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** An engine that fails or hangs for good ends its process: the whole application in a process of its own. */
-class EngineDeathIT {
+class EngineFailureIT {
 
     private static final String STREAM =
             "{\"prompt\":\"Once\",\"max_tokens\":5000,\"temperature\":0,\"ignore_eos\":true,"
@@ -51,13 +51,13 @@ class EngineDeathIT {
             RunningServer.await(() -> server.status("/health/ready") == 503 && server.status("/readyz") == 503);
             RunningServer.await(() -> server.status("/livez") == 503);
             assertThat(server.log().split("No turn has ended for", -1)).hasSize(2);
-            assertThat(server.log()).contains("sluice-scheduler WAITING").contains("DoomedServer");
+            assertThat(server.log()).contains("sluice-scheduler WAITING").contains("FailingServer");
         }
     }
 
     private ServerProcess start(String doom, String... arguments) throws Exception {
         ServerProcess server =
-                ServerProcess.ofTests(DoomedServer.class, directory, List.of("-Ddoom=" + doom), arguments);
+                ServerProcess.ofTests(FailingServer.class, directory, List.of("-Dfail=" + doom), arguments);
         server.awaitReady();
         return server;
     }

@@ -17,7 +17,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /** From the events of sequences to the JSON of an answer, part by part. */
-class AnswerTest {
+class ResponseAssemblerTest {
 
     private static final String CHUNK =
             "{'id':'c1','object':'chat.completion.chunk','created':1700,'model':'m','system_fingerprint':'f','choices':[";
@@ -28,25 +28,25 @@ class AnswerTest {
     private final List<Integer> cancelled = new ArrayList<>();
     private final List<Usage> usages = new ArrayList<>();
 
-    private Answer answer() {
+    private ResponseAssembler answer() {
         GenerationCall call = setup.call();
-        Scores scores = new Scores(Calls.BYTES);
-        AnswerFormat format = call.chat()
+        LogprobsFormat scores = new LogprobsFormat(Calls.BYTES);
+        ResponseShape format = call.chat()
                 ? new ChatFormat("c1", 1700, call, "f", scores)
                 : new CompletionFormat("c1", 1700, call, "f", scores);
-        return new Answer(call, format, Calls.BYTES, cancelled::add, bytes -> {}, usages::add);
+        return new ResponseAssembler(call, format, Calls.BYTES, cancelled::add, bytes -> {}, usages::add);
     }
 
     private static String json(Object part) {
         return new String(ApiJson.bytes(part), StandardCharsets.UTF_8).replace('"', '\'');
     }
 
-    private static List<String> accept(Answer answer, int index, TokenEvent event) {
-        return answer.accept(index, event).stream().map(AnswerTest::json).toList();
+    private static List<String> accept(ResponseAssembler answer, int index, TokenEvent event) {
+        return answer.accept(index, event).stream().map(ResponseAssemblerTest::json).toList();
     }
 
     /** The text of the tokens is ASCII, so each letter is a token. */
-    private static List<String> say(Answer answer, int index, String text) {
+    private static List<String> say(ResponseAssembler answer, int index, String text) {
         List<String> parts = new ArrayList<>();
         for (char letter : text.toCharArray()) {
             parts.addAll(accept(answer, index, new TokenEvent.Token(letter, null)));
@@ -54,7 +54,7 @@ class AnswerTest {
         return parts;
     }
 
-    private static List<String> end(Answer answer, int index, FinishReason reason) {
+    private static List<String> end(ResponseAssembler answer, int index, FinishReason reason) {
         return accept(answer, index, new TokenEvent.Finished(reason, -1));
     }
 
@@ -84,7 +84,7 @@ class AnswerTest {
     @Test
     void aChatStreamOpensSpeaksAndEnds() {
         setup.includeUsage = true;
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         assertThat(accept(answer, 0, new TokenEvent.Prefilled(new PrefillRecord(5, 1, 2))))
                 .isEmpty();
         assertThat(say(answer, 0, "a")).containsExactly(role(0), delta(0, "a"));
@@ -112,7 +112,7 @@ class AnswerTest {
 
     @Test
     void withoutBeingAskedAStreamHasNoUsage() {
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         say(answer, 0, "a");
         assertThat(end(answer, 0, FinishReason.STOP)).containsExactly(finish(0, "stop"));
         assertThat(usages).hasSize(1);
@@ -122,7 +122,7 @@ class AnswerTest {
     void continuousUsageIsInEveryPart() {
         setup.continuousUsage = true;
         setup.includeUsage = true;
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         assertThat(say(answer, 0, "ab")).allMatch(part -> part.contains("'usage':{'prompt_tokens':5"));
         assertThat(end(answer, 0, FinishReason.STOP).getFirst()).contains("'completion_tokens':2");
     }
@@ -130,7 +130,7 @@ class AnswerTest {
     @Test
     void aChoiceEndsInTheStreamOnceEveryChoiceHasBegun() {
         setup.choices = 3;
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         say(answer, 0, "a");
         assertThat(end(answer, 0, FinishReason.STOP)).isEmpty();
         assertThat(end(answer, 2, FinishReason.LENGTH)).as("without a token").containsExactly(role(2));
@@ -145,7 +145,7 @@ class AnswerTest {
         setup.prompts = 2;
         setup.choices = 2;
         setup.stream = false;
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         for (int index = 0; index < 4; index++) {
             // Of each pair, only the record of the first counts: the second finds what the first one computed.
             accept(
@@ -161,7 +161,7 @@ class AnswerTest {
     @Test
     void aStopStringIsCutAndEndsTheSequence() {
         setup.stop = List.of("cd");
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         assertThat(say(answer, 0, "abc")).containsExactly(role(0), delta(0, "a"), delta(0, "b"));
         assertThat(say(answer, 0, "d")).containsExactly(finish(0, "stop"));
         assertThat(cancelled).containsExactly(0);
@@ -176,7 +176,7 @@ class AnswerTest {
     @Test
     void whatIsHeldBackComesOutAtTheEnd() {
         setup.stop = List.of("cd");
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         say(answer, 0, "ac");
         accept(answer, 0, new TokenEvent.Token(0xC3, null)); // half a character
         assertThat(end(answer, 0, FinishReason.LENGTH)).containsExactly(delta(0, "c\uFFFD"), finish(0, "length"));
@@ -185,7 +185,7 @@ class AnswerTest {
     @Test
     void aHeldBackBeginOfAStopStringComesOutAtTheEnd() {
         setup.stop = List.of("cd");
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         assertThat(say(answer, 0, "ac")).containsExactly(role(0), delta(0, "a"));
         assertThat(end(answer, 0, FinishReason.LENGTH)).containsExactly(delta(0, "c"), finish(0, "length"));
         assertThat(cancelled).isEmpty();
@@ -193,7 +193,7 @@ class AnswerTest {
 
     @Test
     void aFailureIsTheAnswer() {
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         assertThat(status(answer, FailureKind.DEADLINE)).isEqualTo(408);
         say(answer, 0, "a");
         assertThat(status(answer, FailureKind.DEADLINE))
@@ -201,7 +201,7 @@ class AnswerTest {
                 .isEqualTo(504);
     }
 
-    private static int status(Answer answer, FailureKind kind) {
+    private static int status(ResponseAssembler answer, FailureKind kind) {
         try {
             answer.accept(0, new TokenEvent.Failed(kind, "no"));
             return 200;
@@ -214,7 +214,7 @@ class AnswerTest {
     void aWholeChatAnswerHasEveryChoice() {
         setup.stream = false;
         setup.choices = 2;
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         assertThat(say(answer, 1, "no")).allMatch(part -> part.contains("'role'"));
         say(answer, 0, "yes");
         assertThatThrownBy(answer::whole).hasMessageContaining("not complete");
@@ -235,7 +235,7 @@ class AnswerTest {
         setup.prompts = 2;
         setup.echoes = List.of("One", "");
         setup.includeUsage = true;
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         assertThat(say(answer, 0, "a"))
                 .containsExactly(
                         TEXT + "{'index':0,'text':'One','logprobs':null,'finish_reason':null}]}",
@@ -258,7 +258,7 @@ class AnswerTest {
         setup.choices = 2;
         setup.prompts = 2;
         setup.echoes = List.of("One", "Two");
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         for (int index = 0; index < 4; index++) {
             say(answer, index, String.valueOf(index));
             end(answer, index, FinishReason.LENGTH);
@@ -278,7 +278,7 @@ class AnswerTest {
     @Test
     void chatLogprobsComeWithTheirText() {
         setup.logprobs = true;
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         List<String> first =
                 accept(answer, 0, scored('a', -0.5f, new int[] {'a', 'b'}, -0.5f, Float.NEGATIVE_INFINITY));
         assertThat(first.getLast())
@@ -304,7 +304,7 @@ class AnswerTest {
         setup.chat = false;
         setup.logprobs = true;
         setup.prompts = 2;
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         assertThat(accept(answer, 0, scored('a', -0.5f, new int[] {'b', 'c'}, -0.25f, -1))
                         .getLast())
                 .contains("'logprobs':{'tokens':['a'],'token_logprobs':[-0.5],"
@@ -320,7 +320,7 @@ class AnswerTest {
         setup.logprobs = true;
         setup.stream = false;
         setup.skipSpecialTokens = false;
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         accept(answer, 0, scored(Calls.END, -1, new int[0]));
         accept(answer, 0, scored('a', -1, new int[] {0xFF, 0xFE}, -3, -4)); // two ids with one text: the better one
         end(answer, 0, FinishReason.LENGTH);
@@ -339,7 +339,7 @@ class AnswerTest {
     void aStopStringIsKeptIfAskedFor() {
         setup.stop = List.of("b");
         setup.includeStop = true;
-        Answer answer = answer();
+        ResponseAssembler answer = answer();
         assertThat(say(answer, 0, "ab")).contains(delta(0, "b"), finish(0, "stop"));
     }
 }
