@@ -8,6 +8,7 @@ import dev.sluice.executor.StepPlan;
 import dev.sluice.executor.StepResult;
 import dev.sluice.executor.sim.SimulatedExecutor;
 import dev.sluice.kv.BlockPool;
+import dev.sluice.kv.BlockTransfer;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.HostPages;
 import java.util.HashMap;
@@ -91,9 +92,15 @@ final class WatchedExecutor implements ModelExecutor {
 
     private Set<Long> sharersOfFailed(StepPlan plan, StepResult result, boolean[] admitted) {
         Set<Long> sharers = new HashSet<>();
+        Set<Integer> loaded = new HashSet<>(); // in this step: found by others before they are there
+        for (BlockTransfer load : plan.transfers().loads()) {
+            for (int block : load.blocks()) {
+                loaded.add(block);
+            }
+        }
         for (int i = 0; i < plan.size(); i++) {
             for (int j = i + 1; j < plan.size() && result.failure(i) != null; j++) {
-                if (admitted[j] && shares(plan.get(i), plan.get(j))) {
+                if (admitted[j] && shares(plan.get(i), plan.get(j), loaded)) {
                     sharers.add(plan.get(j).sequence);
                 }
             }
@@ -101,12 +108,13 @@ final class WatchedExecutor implements ModelExecutor {
         return sharers;
     }
 
-    /** True if the other one holds a block that the line fills. */
-    private boolean shares(ScheduledSequence line, ScheduledSequence other) {
+    /** True if the other one holds a block that the line fills, by computing or by a load of the step. */
+    private boolean shares(ScheduledSequence line, ScheduledSequence other, Set<Integer> loaded) {
         int blockSize = executor.spec().kv().blockSize();
         int end = Math.min((line.start + line.count) / blockSize, other.blockCount);
-        for (int block = line.start / blockSize; block < end; block++) {
-            if (line.blocks[block] == other.blocks[block]) {
+        for (int block = 0; block < end; block++) {
+            boolean filled = block >= line.start / blockSize || loaded.contains(line.blocks[block]);
+            if (filled && line.blocks[block] == other.blocks[block]) {
                 return true;
             }
         }

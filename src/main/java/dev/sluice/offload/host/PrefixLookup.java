@@ -77,14 +77,21 @@ final class PrefixLookup {
         if (prefix.waits()) {
             return ExternalMatch.ASK_AGAIN;
         }
-        Map<String, Integer> tokens = new LinkedHashMap<>();
-        int inPart = localTokens % chunkTokens; // of the first chunk, which the device may hold in part
-        for (BlockHash key : prefix.chunks()) {
-            Tier fetchedFrom = cache.fetchedFrom(key, request.sequence());
-            tokens.merge((fetchedFrom == null ? host : fetchedFrom).name(), chunkTokens - inPart, Integer::sum);
-            inPart = 0;
+        if (prefix.chunks().isEmpty()) {
+            return ExternalMatch.NONE;
         }
-        return prefix.chunks().isEmpty() ? ExternalMatch.NONE : new ExternalMatch(new TokensByTier(tokens));
+        Map<String, Integer> tokens = new LinkedHashMap<>();
+        int total = prefix.chunks().size() * chunkTokens - localTokens % chunkTokens; // the device may hold a part
+        tokens.put(host.name(), total);
+        for (int i = 0; i < prefix.chunks().size() && !storage.tiers().isEmpty(); i++) {
+            Tier tier = cache.fetchedFrom(prefix.chunks().get(i), request.sequence());
+            if (tier != null) {
+                int part = chunkTokens - (i == 0 ? localTokens % chunkTokens : 0);
+                tokens.merge(tier.name(), part, Integer::sum);
+                tokens.merge(host.name(), -part, Integer::sum);
+            }
+        }
+        return new ExternalMatch(new TokensByTier(tokens));
     }
 
     /** The first chunk that is not looked up; 0 if there is nothing to ask. */
