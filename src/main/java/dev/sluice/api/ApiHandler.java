@@ -32,7 +32,8 @@ public final class ApiHandler {
 
     private static final int FRAMES = 4; // made before they are asked for: what nobody reads should stay small
 
-    private record Ready(RequestParser reader, GenerationService service, TokenizerCalls tokenizer, ServedModel model) {}
+    private record Ready(
+            RequestParser reader, GenerationService service, TokenizerCalls tokenizer, ServedModel model) {}
 
     private final RequestLimits limits;
     private final EngineStatus status;
@@ -102,8 +103,9 @@ public final class ApiHandler {
     }
 
     private Mono<ServerResponse> answer(ServerRequest request, BiFunction<Ready, byte[], Object> work) {
-        return opened().flatMap(ready -> textWork.read(request, limits, timeout(request), body -> work.apply(ready, body))
-                .flatMap(ApiHandler::json));
+        return opened().flatMap(
+                        ready -> textWork.read(request, limits, timeout(request), body -> work.apply(ready, body))
+                                .flatMap(ApiHandler::json));
     }
 
     private Mono<ServerResponse> generate(

@@ -27,7 +27,8 @@ public final class StatusRoutes {
     private final String version;
 
     /** @param load sequences running and waiting */
-    public StatusRoutes(ApiHandler handler, EngineStatus status, MetricsScrape metrics, IntSupplier load, String version) {
+    public StatusRoutes(
+            ApiHandler handler, EngineStatus status, MetricsScrape metrics, IntSupplier load, String version) {
         this.handler = handler;
         this.status = status;
         this.metrics = metrics;

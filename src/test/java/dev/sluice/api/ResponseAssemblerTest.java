@@ -42,7 +42,9 @@ class ResponseAssemblerTest {
     }
 
     private static List<String> accept(ResponseAssembler answer, int index, TokenEvent event) {
-        return answer.accept(index, event).stream().map(ResponseAssemblerTest::json).toList();
+        return answer.accept(index, event).stream()
+                .map(ResponseAssemblerTest::json)
+                .toList();
     }
 
     /** The text of the tokens is ASCII, so each letter is a token. */

@@ -1,7 +1,7 @@
 package dev.sluice.executor.cuda;
 
-import dev.sluice.executor.cuda.copies.CudaTransfers;
 import dev.sluice.executor.cuda.copies.ChecksummedCopy;
+import dev.sluice.executor.cuda.copies.CudaTransfers;
 import dev.sluice.executor.cuda.driver.CudaContext;
 import dev.sluice.executor.cuda.driver.CudaEvent;
 import dev.sluice.executor.cuda.driver.CudaStream;
