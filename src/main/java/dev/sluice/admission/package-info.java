@@ -1,4 +1,4 @@
-/** The admission: a permit, or an immediate refusal that says when to come back. */
+/** Admission: a permit, or an immediate refusal that says when to come back. */
 @NullMarked
 package dev.sluice.admission;
 

@@ -10,8 +10,8 @@
  *   <li>an adapter: beside {@code sampling}, read where the line is computed, and part of the salt of its block hashes.
  * </ul>
  *
- * A line with drafts, or with a mask that depends on what came before, cannot be written before the host has seen the tokens before it: the
- * scheduler asks that in one place, {@code StepAhead.needsHostToken}.
+ * A line with drafts, or with a mask that depends on what came before, cannot be written before the host has seen the tokens
+ * before it: the scheduler asks that in one place, {@code StepAhead.needsHostToken}.
  */
 @NullMarked
 package dev.sluice.executor;

@@ -1,4 +1,4 @@
-/** The library: model directories, configurations, weights and their file formats. */
+/** Model directories, configurations, weights and their file formats. */
 @NullMarked
 package dev.sluice.model;
 

@@ -1,4 +1,4 @@
-/** Clock and threads: the only doors through which time and concurrency enter. */
+/** Clock and threads: the only way to time and concurrency. */
 @NullMarked
 package dev.sluice.runtime;
 

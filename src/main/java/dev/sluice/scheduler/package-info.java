@@ -1,4 +1,4 @@
-/** The planning room: continuous batching on one thread and one clock. */
+/** Continuous batching on one thread and one clock. */
 @NullMarked
 package dev.sluice.scheduler;
 

@@ -1,4 +1,4 @@
-/** The scribe: chat templates and tokenizers turn words into token ids and back. */
+/** Chat templates and tokenizers turn words into token ids and back. */
 @NullMarked
 package dev.sluice.text;
 
