@@ -1,7 +1,6 @@
 package dev.sluice.scheduler;
 
 import dev.sluice.kv.BlockPool;
-import dev.sluice.kv.BlockTable;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -19,8 +18,8 @@ final class HeldBlocks {
     }
 
     /** Takes the blocks of a sequence that does not wait for this load any more. */
-    void hold(long job, BlockTable table) {
-        byJob.put(job, table.surrender());
+    void hold(long job, int[] blocks) {
+        byJob.put(job, blocks);
     }
 
     /** The load is over: its blocks are free. Of a job that nobody knows there are none, and nothing happens. */

@@ -193,10 +193,32 @@ class KvCacheGatesTest {
         KvCache cache = cache(10, true);
         BlockTable first = table(0, 16);
         admit(cache, first, 14);
-        int[] taken = first.surrender();
+        int[] taken = cache.surrender(first);
         assertThat(taken).containsExactly(1, 2, 3, 4);
         assertThat(first.size()).isZero();
         assertThat(first.registered()).isZero();
         assertThat(Arrays.stream(taken).map(cache.pool()::references)).containsOnly(1);
+    }
+
+    @Test
+    void aBlockThatTwoComputeAnewIsFoundAsLongAsOneOfThemDoes() {
+        KvCache cache = cache(10, true);
+        BlockTable first = table(0, 16);
+        admit(cache, first, 14);
+        BlockTable second = table(0, 16);
+        admit(cache, second, 14);
+        assertThat(second.block(0)).isEqualTo(first.block(0));
+        cache.unregisterFrom(first, 0);
+        cache.unregisterFrom(second, 0);
+        assertThat(cache.lookup(table(0, 16), 14).tokens()).isZero();
+        cache.register(first, 14);
+        cache.register(second, 14);
+        cache.unregisterFrom(second, 1); // it leaves the step again
+        assertThat(cache.lookup(table(0, 16), 14).tokens()).isEqualTo(12);
+        cache.register(second, 14);
+        cache.unregisterFrom(first, 0); // or the one that was the first to compute them
+        assertThat(cache.lookup(table(0, 16), 14).tokens()).isEqualTo(12);
+        cache.unregisterFrom(second, 0);
+        assertThat(cache.lookup(table(0, 16), 14).tokens()).isZero();
     }
 }
