@@ -91,8 +91,8 @@ public final class BlockTable {
         registered = 0;
     }
 
-    /** Takes the blocks away without giving them back to the pool. */
-    int[] surrender() {
+    /** Takes the blocks away without giving them back to the pool; whoever takes them answers for them. */
+    public int[] surrender() {
         int[] taken = Arrays.copyOf(blocks, size);
         clear();
         return taken;

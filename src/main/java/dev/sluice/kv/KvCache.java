@@ -14,13 +14,13 @@ public final class KvCache {
     private final KvLayout layout;
     private final boolean prefixCaching;
     private final BlockPool pool;
-    private final int[] owners; // of each block: tables that have it among their registered ones
+    private final int[] writers; // of each registered block: sequences that compute or load it, or did so
 
     public KvCache(KvLayout layout, boolean prefixCaching) {
         this.layout = layout;
         this.prefixCaching = prefixCaching;
         pool = new BlockPool(layout.blockCount());
-        owners = new int[layout.blockCount()];
+        writers = new int[layout.blockCount()];
     }
 
     public KvLayout layout() {
@@ -94,11 +94,14 @@ public final class KvCache {
             return;
         }
         for (int i = from; i < to; i++) {
-            if (pool.hash(table.block(i)) == null) { // else another holder of a block computed anew was faster
-                pool.register(table.block(i), table.hash(i));
+            int block = table.block(i);
+            if (pool.hash(block) == null) { // else another holder of a block computed anew was faster
+                pool.register(block, table.hash(i));
+                writers[block] = 0;
             }
+            writers[block]++;
         }
-        setRegistered(table, to);
+        table.setRegistered(to);
     }
 
     /** Registers, if contents are looked up at all, what was computed before all its ids were known. */
@@ -109,33 +112,33 @@ public final class KvCache {
     }
 
     /**
-     * Makes a sequence's blocks unfindable from the given index on: it never wrote their contents. Those of which another
-     * sequence says that they hold them stay, since two that compute a shared block anew both write it.
+     * This sequence did not write its blocks from the given index on: they become unfindable, but for those that another one
+     * writes too, as two do that compute a shared block anew.
      */
     public void unregisterFrom(BlockTable table, int index) {
-        int end = table.registered();
-        disown(table, index);
-        for (int i = index; i < end; i++) {
-            if (owners[table.block(i)] == 0) {
+        for (int i = index; i < table.registered(); i++) {
+            if (--writers[table.block(i)] <= 0) {
                 pool.unregister(table.block(i));
             }
         }
+        disown(table, index);
+    }
+
+    /** Makes a sequence's blocks unfindable from the given index on: they do not hold what they should, whoever wrote them. */
+    public void invalidateFrom(BlockTable table, int index) {
+        for (int i = index; i < table.registered(); i++) {
+            pool.unregister(table.block(i));
+        }
+        disown(table, index);
     }
 
     /** This sequence no longer says that its blocks from the given index on hold their contents; others may. */
     public void disown(BlockTable table, int index) {
-        setRegistered(table, Math.min(table.registered(), index));
-    }
-
-    /** Takes the blocks from a sequence without giving them back to the pool; whoever takes them answers for them. */
-    public int[] surrender(BlockTable table) {
-        disown(table, 0);
-        return table.surrender();
+        table.setRegistered(Math.min(table.registered(), index));
     }
 
     /** Gives all blocks back, the tail first, so that the head of a prefix outlives its tail. */
     public void release(BlockTable table) {
-        disown(table, 0);
         for (int i = table.size() - 1; i >= 0; i--) {
             pool.release(table.block(i));
         }
@@ -153,31 +156,6 @@ public final class KvCache {
             pool.touch(block);
             table.append(block);
         }
-        setRegistered(table, hit.blocks().length);
-    }
-
-    private void setRegistered(BlockTable table, int count) {
-        for (int i = count; i < table.registered(); i++) {
-            owners[table.block(i)]--;
-        }
-        for (int i = table.registered(); i < count; i++) {
-            owners[table.block(i)]++;
-        }
-        table.setRegistered(count);
-    }
-
-    /**
-     * Compares the owners of each block with what the tables say.
-     *
-     * @param counted for each block, how many tables have it among their {@link BlockTable#registered} ones
-     * @throws IllegalStateException naming a block
-     */
-    public void verifyOwners(int[] counted) {
-        for (int block = 0; block < owners.length; block++) {
-            if (owners[block] != counted[block]) {
-                throw new IllegalStateException("block " + block + " has " + owners[block] + " owners of its contents, "
-                        + counted[block] + " tables say so");
-            }
-        }
+        table.setRegistered(hit.blocks().length);
     }
 }

@@ -16,20 +16,17 @@ final class InvariantCheck {
     static void verify(
             KvCache cache, SchedulerSettings settings, LiveSequences sequences, HeldBlocks held, @Nullable Step ahead) {
         int[] references = new int[cache.layout().blockCount()];
-        int[] owners = new int[cache.layout().blockCount()];
         int count = 0;
         for (Sequence sequence : sequences.all()) {
             verifySequence(cache, sequence);
             BlockTable table = sequence.table();
             for (int i = 0; i < table.size(); i++) {
                 references[table.block(i)]++;
-                owners[table.block(i)] += i < table.registered() ? 1 : 0;
             }
             count++;
         }
         held.count(references);
         cache.pool().verify(references);
-        cache.verifyOwners(owners);
         int[] queued = {0};
         sequences.waiting().forEach(sequence -> {
             check(!sequence.isRunning(), sequence, "runs and waits");

@@ -179,7 +179,7 @@ final class LiveSequences {
 
     /** It goes on without the load it waits for; the blocks stay out of use as long as the copy may write them. */
     void abandonLoad(Sequence sequence) {
-        held.hold(sequence.loadJob, cache.surrender(sequence.table()));
+        held.hold(sequence.loadJob, sequence.table().surrender());
         sequence.loadJob = KvConnector.NO_JOB;
         sequence.computed = 0;
         stopLoading(sequence);
@@ -323,7 +323,7 @@ final class LiveSequences {
             if (sequence.loadJob == KvConnector.NO_JOB) {
                 cache.release(table);
             } else {
-                held.hold(sequence.loadJob, cache.surrender(table));
+                held.hold(sequence.loadJob, table.surrender());
             }
             sequence.promptWork().settle(PromptWork.WASTED, listener, sequence.timeline());
             listener.onFinished(sequence.timeline(), reason);

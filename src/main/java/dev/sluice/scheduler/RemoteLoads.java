@@ -191,7 +191,7 @@ final class RemoteLoads {
         for (int i = 0; i < Math.min(counted, sequence.table().size()); i++) {
             if (invalid[sequence.table().block(i)]) {
                 int position = i * cache.layout().blockSize();
-                cache.unregisterFrom(sequence.table(), i);
+                cache.invalidateFrom(sequence.table(), i);
                 lose(sequence, position, scheduled, position >= sequence.loadFrom && position < sequence.loadTo);
                 return true;
             }

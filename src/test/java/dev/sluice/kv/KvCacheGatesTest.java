@@ -193,7 +193,7 @@ class KvCacheGatesTest {
         KvCache cache = cache(10, true);
         BlockTable first = table(0, 16);
         admit(cache, first, 14);
-        int[] taken = cache.surrender(first);
+        int[] taken = first.surrender();
         assertThat(taken).containsExactly(1, 2, 3, 4);
         assertThat(first.size()).isZero();
         assertThat(first.registered()).isZero();
@@ -208,17 +208,27 @@ class KvCacheGatesTest {
         BlockTable second = table(0, 16);
         admit(cache, second, 14);
         assertThat(second.block(0)).isEqualTo(first.block(0));
-        cache.unregisterFrom(first, 0);
-        cache.unregisterFrom(second, 0);
+        cache.invalidateFrom(first, 0);
+        cache.invalidateFrom(second, 0);
         assertThat(cache.lookup(table(0, 16), 14).tokens()).isZero();
         cache.register(first, 14);
         cache.register(second, 14);
         cache.unregisterFrom(second, 1); // it leaves the step again
         assertThat(cache.lookup(table(0, 16), 14).tokens()).isEqualTo(12);
         cache.register(second, 14);
-        cache.unregisterFrom(first, 0); // or the one that was the first to compute them
+        cache.unregisterFrom(first, 1); // or the one that was faster
         assertThat(cache.lookup(table(0, 16), 14).tokens()).isEqualTo(12);
-        cache.unregisterFrom(second, 0);
+        cache.unregisterFrom(second, 1);
+        assertThat(cache.lookup(table(0, 16), 14).tokens()).isEqualTo(4);
+    }
+
+    @Test
+    void aBlockThatItsOnlyWriterDidNotWriteIsNotFoundWhoeverHasFoundItMeanwhile() {
+        KvCache cache = cache(10, true);
+        BlockTable first = table(0, 16);
+        admit(cache, first, 14);
+        admit(cache, table(0, 16), 14);
+        cache.unregisterFrom(first, 0);
         assertThat(cache.lookup(table(0, 16), 14).tokens()).isZero();
     }
 }
