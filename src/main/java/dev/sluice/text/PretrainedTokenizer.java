@@ -137,9 +137,9 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
         int longest = 0;
         int length = 0;
         int before = 0;
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            int kind = Character.isDigit(c) ? 1 : isSpace(c) ? 2 : 0;
+        for (int i = 0; i < text.length(); i += Character.charCount(text.codePointAt(i))) {
+            int c = text.codePointAt(i);
+            int kind = isNumber(c) ? 1 : isSpace(c) ? 2 : 0;
             length = kind == 0 ? 0 : kind == before ? length + 1 : 1;
             before = kind;
             longest = Math.max(longest, length);
@@ -147,7 +147,15 @@ public final class PretrainedTokenizer implements Tokenizer, AutoCloseable {
         return longest;
     }
 
-    private static boolean isSpace(char c) {
+    /** As {@code \p{N}} has it: digits of all scripts, and signs such as those of powers. */
+    static boolean isNumber(int c) {
+        int type = Character.getType(c);
+        return type == Character.DECIMAL_DIGIT_NUMBER
+                || type == Character.LETTER_NUMBER
+                || type == Character.OTHER_NUMBER;
+    }
+
+    static boolean isSpace(int c) {
         return Character.isWhitespace(c) || Character.isSpaceChar(c) || c == '\u0085';
     }
 

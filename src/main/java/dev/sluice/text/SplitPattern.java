@@ -21,6 +21,8 @@ final class SplitPattern {
     private static final int LENGTH_MAX = 4096;
     private static final Pattern INTERVAL = Pattern.compile("\\{(\\d{1,6}(,\\d{0,6})?|,\\d{1,6})}");
     private static final Pattern POSIX_CLASS = Pattern.compile("\\[:\\^?[a-z]{1,10}:]");
+    private static final Pattern AROUND_CLASS =
+            Pattern.compile("^(?:\\(\\?[im-]*\\))+|(?<=[}dNs\\]])\\{\\d+}$"); // what changes no kind of run
     private static final Pattern HEX = Pattern.compile("[0-9a-fA-F]{1,4}");
     private static final int DEPTH_MAX = 8;
     private static final int CHOICES_MAX = 4; // before something that may fail: at most 16 ways to get there
@@ -31,8 +33,9 @@ final class SplitPattern {
             Set.of("\\s", "\\d", "\\p{N}", "\\p{Nd}", "[0-9]", "[\\s]", "[\\r\\n]");
 
     /**
-     * @param atom what is repeated, as it is written
-     * @param scan what is repeated without a bound, within or by this
+     * @param atom what is repeated, as it is written, behind the switches that change its meaning
+     * @param scan what is repeated without a bound, within or by this; {@link #SEVERAL} if that depends on the text
+     * @param takesRun true if this is such a repetition alone, and takes all that it can
      * @param unbounded such repetitions
      * @param choices decisions that can be taken back, within or of this
      * @param mayFail false if this matches the empty text
@@ -42,14 +45,18 @@ final class SplitPattern {
     private record Item(
             String atom,
             @Nullable String scan,
+            boolean takesRun,
             int unbounded,
             int choices,
             boolean mayFail,
             boolean fixed,
             long size) {}
 
+    private static final String SEVERAL = ""; // no alternative covers it, and its runs are not short
+
     private final String pattern;
     private int at;
+    private String switches = ""; // those that hold here, in their order
     private boolean needsShortRuns;
 
     private SplitPattern(String pattern) {
@@ -91,6 +98,7 @@ final class SplitPattern {
     private Item alternatives(int depth) {
         require(depth <= DEPTH_MAX, "has groups more than " + DEPTH_MAX + " deep");
         int start = at;
+        String switchesBefore = switches;
         List<List<Item>> all = new ArrayList<>();
         do {
             all.add(sequence(depth));
@@ -109,13 +117,16 @@ final class SplitPattern {
                     Math.max(choices, sequence.stream().mapToInt(Item::choices).sum());
             mayFail &= sequence.stream().anyMatch(Item::mayFail);
             for (Item item : sequence) {
-                scan = scan == null ? item.scan() : scan;
+                boolean another = scan != null && item.scan() != null && !scan.equals(item.scan());
+                scan = another ? SEVERAL : scan == null ? item.scan() : scan;
                 size += item.size();
             }
         }
         boolean one = all.size() == 1;
         boolean fixed = one && all.getFirst().stream().allMatch(Item::fixed);
-        return new Item(pattern.substring(start, at), scan, unbounded, choices + (one ? 0 : 1), mayFail, fixed, size);
+        String atom = switchesBefore + pattern.substring(start, at);
+        switches = switchesBefore; // they end with their group
+        return new Item(atom, scan, false, unbounded, choices + (one ? 0 : 1), mayFail, fixed, size);
     }
 
     /** Bounds the ways in which a sequence may fail. */
@@ -143,8 +154,9 @@ final class SplitPattern {
 
     private void requireShortRun(String atom) {
         require(
-                SHORT_RUNS.contains(atom),
-                "repeats " + shortened(atom) + " without a bound before a part that may fail, and no next alternative"
+                SHORT_RUNS.contains(AROUND_CLASS.matcher(atom).replaceAll("")),
+                "repeats " + (atom.equals(SEVERAL) ? "one of several" : shortened(atom))
+                        + " without a bound before a part that may fail, and no next alternative"
                         + " takes what it has read");
         needsShortRuns = true;
     }
@@ -159,8 +171,8 @@ final class SplitPattern {
                 first++;
             }
             boolean same = first < sequence.size()
-                    && sequence.get(first).atom().equals(scan)
-                    && sequence.get(first).unbounded() == 1;
+                    && sequence.get(first).takesRun()
+                    && scan.equals(sequence.get(first).scan());
             if (!same) {
                 return false;
             }
@@ -198,7 +210,7 @@ final class SplitPattern {
         } else {
             at += Character.charCount(pattern.codePointAt(at));
         }
-        return new Item(pattern.substring(start, at), null, 0, 0, true, true, 1);
+        return new Item(switches + pattern.substring(start, at), null, false, 0, 0, true, true, 1);
     }
 
     private @Nullable Item group(int depth, int start) {
@@ -210,10 +222,16 @@ final class SplitPattern {
             while (at < pattern.length() && "im-".indexOf(pattern.charAt(at)) >= 0) {
                 at++;
             }
+            String held = switches;
+            switches += pattern.substring(start, at) + ")";
             if (take(")")) {
-                return null; // a switch for what follows
+                return null; // for what follows, up to the end of the group
             }
             require(take(":"), "has a group of a kind that is not served");
+            Item inner = alternatives(depth + 1);
+            switches = held;
+            require(take(")"), "has a ( without )");
+            return inner;
         }
         Item inner = alternatives(depth + 1);
         require(take(")"), "has a ( without )");
@@ -224,7 +242,7 @@ final class SplitPattern {
             require(inner.unbounded() == 1, "looks ahead without a bound twice");
             requireShortRun(inner.scan()); // once for each place where it looks
         }
-        return new Item(pattern.substring(start, at), null, 0, 0, true, false, inner.size());
+        return new Item(switches + pattern.substring(start, at), null, false, 0, 0, true, false, inner.size());
     }
 
     private Item quantified(Item item) {
@@ -244,10 +262,11 @@ final class SplitPattern {
         } else {
             return item;
         }
-        if (!take("?")) { // lazy
+        boolean lazy = take("?");
+        if (!lazy) {
             take("+"); // possessive
         }
-        return repeated(item, least, most);
+        return repeated(item, least, most, lazy);
     }
 
     private boolean isInterval() {
@@ -261,13 +280,11 @@ final class SplitPattern {
         long least = bounds[0].isEmpty() ? 0 : Long.parseLong(bounds[0]);
         long most = bounds.length == 1 ? least : bounds[1].isEmpty() ? Long.MAX_VALUE : Long.parseLong(bounds[1]);
         require(least <= COUNT_MAX && (most <= COUNT_MAX || most == Long.MAX_VALUE), "repeats more than 1000 times");
-        if (least != most) {
-            take("?");
-        }
-        return repeated(item, least, most);
+        boolean lazy = least != most && take("?");
+        return repeated(item, least, most, lazy);
     }
 
-    private Item repeated(Item item, long least, long most) {
+    private Item repeated(Item item, long least, long most, boolean lazy) {
         boolean again = at < pattern.length() && ("*+?".indexOf(pattern.charAt(at)) >= 0 || isInterval());
         require(!again, "repeats a repetition");
         if (most > 1) {
@@ -282,7 +299,8 @@ final class SplitPattern {
         String atom = item.atom();
         return new Item(
                 atom,
-                unbounded ? atom.replaceFirst("\\{\\d+}$", "") : item.scan(),
+                unbounded ? atom : item.scan(),
+                most == Long.MAX_VALUE && !lazy,
                 item.unbounded() + (unbounded ? 1 : 0),
                 item.choices() + (exact || unbounded ? 0 : (int) (most - least)),
                 least > 0 && item.mayFail(),

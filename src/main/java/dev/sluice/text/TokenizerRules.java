@@ -3,6 +3,7 @@ package dev.sluice.text;
 import dev.sluice.model.ModelFormatException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -34,6 +35,9 @@ final class TokenizerRules {
             Map.entry("Prepend", 1.0),
             Map.entry("Replace", 1.0));
 
+    /** These leave characters out, so that two runs may become one. */
+    private static final Set<String> REMOVING = Set.of("BertNormalizer", "StripAccents", "Nmt");
+
     private static final Map<String, Integer> PRE_TOKENIZERS = Map.ofEntries(
             Map.entry("ByteLevel", 2),
             Map.entry("Metaspace", 2),
@@ -53,6 +57,7 @@ final class TokenizerRules {
     private int steps;
     private int growingPreTokenizers;
     private boolean needsShortRuns;
+    private boolean joinsRuns; // a normalizer may make runs longer than they are in the text, where they are bounded
 
     private TokenizerRules() {}
 
@@ -118,12 +123,17 @@ final class TokenizerRules {
         if (type.equals("Replace")) {
             replace(node, field);
         }
+        joinsRuns |= REMOVING.contains(type);
         require(growth <= GROWTH_MAX, field, type, "lets a text grow more than " + GROWTH_MAX + "-fold");
     }
 
     private void replace(JsonNode node, String field) {
         String literal = pattern(node.path("pattern"), field + ".pattern");
-        int added = bytes(node.path("content").asString(""));
+        String content = node.path("content").asString("");
+        int added = bytes(content);
+        joinsRuns |= content.isEmpty()
+                || content.codePoints()
+                        .anyMatch(c -> PretrainedTokenizer.isSpace(c) || PretrainedTokenizer.isNumber(c));
         // A regular expression may match one byte, or none between any two.
         double factor = literal == null ? 1.0 + added : Math.max(1, (double) added / bytes(literal));
         growth *= factor;
@@ -145,7 +155,12 @@ final class TokenizerRules {
         JsonNode regex = pattern.path("Regex");
         require(regex.isString(), field, null, "must have String or Regex");
         try {
-            needsShortRuns |= SplitPattern.parse(regex.stringValue()).needsShortRuns();
+            boolean shortRuns = SplitPattern.parse(regex.stringValue()).needsShortRuns();
+            if (shortRuns && joinsRuns) {
+                throw new IllegalArgumentException(
+                        "needs short runs of white space and digits, which the normalizer" + " may make longer");
+            }
+            needsShortRuns |= shortRuns;
         } catch (IllegalArgumentException e) {
             require(
                     false,

@@ -135,7 +135,7 @@ class PretrainedTokenizerTest {
         try (PretrainedTokenizer tokenizer = read("pre_tokenizer", split("\\s+$"))) {
             assertThat(tokenizer.encode((" ".repeat(512) + "x").repeat(100), false))
                     .isNotEmpty();
-            for (String unit : new String[] {" ", "\n\t", "\u00a0", "7"}) {
+            for (String unit : new String[] {" ", "\n\t", "\u00a0", "7", "\u00b2", "\u2167", "\ud835\udfce"}) {
                 assertThatThrownBy(() -> tokenizer.encode(unit.repeat(513) + "x", false))
                         .isInstanceOf(UnencodableTextException.class)
                         .hasMessageContaining("more than 512 white space characters or digits in a row");
@@ -144,6 +144,26 @@ class PretrainedTokenizerTest {
         try (PretrainedTokenizer tokenizer = PretrainedTokenizer.read(Files.readAllBytes(TOKENIZER))) {
             assertThat(tokenizer.encode(" ".repeat(100_000) + "x", false)).isNotEmpty();
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{'type':'Replace','pattern':{'String':'a'},'content':''}",
+                "{'type':'Replace','pattern':{'String':'a'},'content':' '}",
+                "{'type':'Replace','pattern':{'String':'a'},'content':'7'}",
+                "{'type':'Sequence','normalizers':[{'type':'NFKC'},{'type':'StripAccents'}]}",
+                "{'type':'BertNormalizer','clean_text':true,'handle_chinese_chars':true,'strip_accents':null,"
+                        + "'lowercase':true}",
+                "{'type':'Nmt'}"
+            })
+    void noNormalizerMakesRunsLongerThanTheyWereMeasured(String normalizer) {
+        String both = "{'type':'Sequence','normalizers':[" + normalizer
+                + ",{'type':'Replace','pattern':{'Regex':'\\\\s+$'},'content':'x'}]}";
+        assertThatThrownBy(() -> read("normalizer", both))
+                .isInstanceOf(ModelFormatException.class)
+                .hasMessageContaining(
+                        "needs short runs of white space and digits, which the normalizer may make longer");
     }
 
     @Test

@@ -37,6 +37,8 @@ class SplitPatternTest {
                 "[0-9][0-9][0-9]",
                 " {2,}",
                 "[[:alpha:]]+|\\x20+|\\u0041+",
+                "(?i)'s|\\p{L}+|\\s+(?!\\S)|\\s+",
+                "(?:ab{3})+c|(?:ab{3})+",
                 "(?:a{2,3}|b)c");
     }
 
@@ -50,6 +52,8 @@ class SplitPatternTest {
     @ValueSource(
             strings = {
                 "\\s+$",
+                "(?i)a|\\s+$",
+                "(?i:\\d+x)",
                 "\\s*[\\r\\n]",
                 "\\s++$|\\s*[\\r\\n]|\\s+(?!\\S)|\\s",
                 "\\d{1,3}(?=(?:\\d{3})*\\b)",
@@ -79,6 +83,14 @@ class SplitPatternTest {
                     a+b|a|a+ @ no next alternative takes
                     a(?=.*b) @ no next alternative takes
                     a*?b @ no next alternative takes
+                    (?i)a*b|(?-i)a* @ no next alternative takes
+                    (?i:a+)b|a+ @ no next alternative takes
+                    a*(?i)b|a* @ no next alternative takes
+                    (?:ab{3})+c|(?:ab)+ @ no next alternative takes
+                    (?:a+|c+)b|a+ @ no next alternative takes
+                    a*b|a{0,10} @ no next alternative takes
+                    a+b|a+? @ no next alternative takes
+                    a+b|a{1,}? @ no next alternative takes
                     (a)\\1 @ refers back
                     (?<n>a)\\k<n> @ group of a kind
                     (?<=a)b @ looks behind
