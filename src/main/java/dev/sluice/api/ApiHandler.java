@@ -19,7 +19,6 @@ import org.springframework.web.reactive.function.server.ServerRequest;
 import org.springframework.web.reactive.function.server.ServerResponse;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
-import reactor.core.scheduler.Scheduler;
 
 /**
  * The handlers that generate text and count tokens. They exist before the model does: until {@link #open} everything is
@@ -38,20 +37,17 @@ public final class ApiHandler {
     private final RequestLimits limits;
     private final EngineStatus status;
     private final TextWork textWork;
-    private final Scheduler answerWorkers;
+    private final AnswerWorkers answerWorkers;
     private final LongSupplier seeds;
     private final Clock clock;
     private final AtomicReference<@Nullable Ready> open = new AtomicReference<>();
 
-    /**
-     * @param textWork reads bodies: templates and tokenizing never run on network threads
-     * @param answerWorkers where events become text; apart, so that answers never wait for prompts
-     */
+    /** @param textWork reads bodies: templates and tokenizing never run on network threads */
     public ApiHandler(
             RequestLimits limits,
             EngineStatus status,
             TextWork textWork,
-            Scheduler answerWorkers,
+            AnswerWorkers answerWorkers,
             LongSupplier seeds,
             Clock clock) {
         this.limits = limits;

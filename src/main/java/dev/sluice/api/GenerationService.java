@@ -18,7 +18,6 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
-import reactor.core.scheduler.Scheduler;
 
 /**
  * Runs a validated call: asks for room, submits its sequences, and turns their events into an answer. Whatever ends the
@@ -32,18 +31,17 @@ final class GenerationService {
     private final Tokenizer tokenizer;
     private final ServedModel model;
     private final RequestLimits limits;
-    private final Scheduler workers;
+    private final AnswerWorkers workers;
     private final Clock clock;
     private final LogprobsFormat scores;
 
-    /** @param workers where events become text; neither a network thread nor the scheduler's */
     GenerationService(
             AdmissionControl admission,
             ContinuousBatchingScheduler scheduler,
             Tokenizer tokenizer,
             ServedModel model,
             RequestLimits limits,
-            Scheduler workers,
+            AnswerWorkers workers,
             Clock clock) {
         this.admission = admission;
         this.scheduler = scheduler;
@@ -146,7 +144,7 @@ final class GenerationService {
         }
         life.holds(() -> cancelAll(id, sequences)); // after they are submitted: an unknown id is not cancelled
         return Flux.merge(Flux.fromIterable(sources), sequences)
-                .publishOn(workers)
+                .publishOn(workers.of(call))
                 .doOnNext(indexed -> {
                     if (indexed.event() instanceof TokenEvent.Prefilled) {
                         permit.prefilled();

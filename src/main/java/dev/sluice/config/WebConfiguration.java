@@ -2,6 +2,7 @@ package dev.sluice.config;
 
 import dev.sluice.admission.AdmissionControl;
 import dev.sluice.api.AcceptFilter;
+import dev.sluice.api.AnswerWorkers;
 import dev.sluice.api.ApiErrorHandler;
 import dev.sluice.api.ApiHandler;
 import dev.sluice.api.ApiKeyFilter;
@@ -77,9 +78,18 @@ class WebConfiguration {
     /** A call has at most one task here, so that none is refused once it is admitted. */
     @Bean(destroyMethod = "shutdown")
     ExecutorService answerPool(SluiceProperties properties) {
+        return Threads.boundedPool("sluice-answers", textThreads(properties), calls(properties));
+    }
+
+    @Bean(destroyMethod = "shutdown")
+    ExecutorService largeAnswerPool(SluiceProperties properties) {
+        return Threads.boundedPool("sluice-large-answers", 1, calls(properties));
+    }
+
+    private static int calls(SluiceProperties properties) {
         long calls = (long) properties.scheduler().maxSequences()
                 + properties.admission().maxQueuedRequests();
-        return Threads.boundedPool("sluice-answers", textThreads(properties), (int) Math.min(calls, Integer.MAX_VALUE));
+        return (int) Math.min(calls, Integer.MAX_VALUE);
     }
 
     private static int textThreads(SluiceProperties properties) {
@@ -93,6 +103,7 @@ class WebConfiguration {
             EngineState state,
             TextWork textWork,
             ExecutorService answerPool,
+            ExecutorService largeAnswerPool,
             Clock clock) {
         SluiceProperties.Api api = properties.api();
         RequestLimits limits = new RequestLimits(
@@ -107,8 +118,9 @@ class WebConfiguration {
                 properties.admission().requestTimeout(),
                 api.heartbeatAfter());
         SecureRandom seeds = new SecureRandom();
-        return new ApiHandler(
-                limits, state, textWork, Schedulers.fromExecutorService(answerPool), seeds::nextLong, clock);
+        AnswerWorkers answerWorkers = new AnswerWorkers(
+                Schedulers.fromExecutorService(answerPool), Schedulers.fromExecutorService(largeAnswerPool));
+        return new ApiHandler(limits, state, textWork, answerWorkers, seeds::nextLong, clock);
     }
 
     @Bean
