@@ -4,7 +4,7 @@ import dev.sluice.engine.EndSignals;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.autoconfigure.SpringBootApplication;
 
-/** The process: starts the Spring context and, through it, every room of the house. */
+/** The process: starts the Spring context and, through it, everything else. */
 @SpringBootApplication
 public class SluiceApplication {
 

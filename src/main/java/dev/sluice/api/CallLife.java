@@ -38,8 +38,8 @@ final class CallLife {
         held.add(over::tryEmitEmpty);
         if (connection != null) {
             GenericFutureListener<Future<Void>> onClose = closed -> end();
-            Future<Void> ignored =
-                    connection.closeFuture().addListener(onClose); // called at once if it is closed already
+            // Called at once if it is closed already.
+            Future<Void> ignored = connection.closeFuture().addListener(onClose);
             held.add(() -> connection.closeFuture().removeListener(onClose)); // the connection may outlive many calls
         }
     }

@@ -2,6 +2,7 @@ package dev.sluice.engine;
 
 import dev.sluice.engine.EngineStatus.Stage;
 import dev.sluice.runtime.Threads;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.boot.SpringApplication;
@@ -25,22 +26,30 @@ public final class EngineExit {
     /** The scheduler's loop has died; called on its thread, which must not be waited for from here. */
     public void engineFailed(Throwable cause) {
         state.enter(Stage.DEAD);
-        LOG.error("The engine has failed; the process ends");
-        exit();
+        exit("The engine has failed; the process ends");
     }
 
-    /** The start has failed; the reason is one sentence for the operator. */
+    /** The start has failed; the reason is one sentence for the operator, and the last line of the log. */
     void startFailed(String reason) {
         state.enter(Stage.DEAD);
-        LOG.error("Sluice cannot start: {}", reason);
-        exit();
+        exit("Sluice cannot start: " + reason);
     }
 
-    private void exit() {
-        Thread orderly =
-                Threads.named("sluice-exit", () -> System.exit(SpringApplication.exit(context, () -> EXIT_CODE)));
-        orderly.setDaemon(
-                false); // closing the context ends all other such threads, and the process must not end with them
+    /** Says why when the context is closed, since until then other beans may still write lines of their own start and end. */
+    private void exit(String reason) {
+        AtomicBoolean said = new AtomicBoolean();
+        Runnable say = () -> {
+            if (said.compareAndSet(false, true)) {
+                LOG.error(reason);
+            }
+        };
+        Thread orderly = Threads.named("sluice-exit", () -> {
+            int code = SpringApplication.exit(context, () -> EXIT_CODE);
+            say.run();
+            System.exit(code);
+        });
+        // Closing the context ends all other such threads, and the process must not end with them.
+        orderly.setDaemon(false);
         orderly.start();
         Threads.named("sluice-exit-timer", () -> {
                     try {
@@ -48,6 +57,7 @@ public final class EngineExit {
                     } catch (InterruptedException e) {
                         Thread.currentThread().interrupt();
                     }
+                    say.run();
                     Runtime.getRuntime().halt(EXIT_CODE);
                 })
                 .start();

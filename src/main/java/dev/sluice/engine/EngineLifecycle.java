@@ -8,9 +8,9 @@ import dev.sluice.model.hub.HubException;
 import dev.sluice.runtime.Clock;
 import dev.sluice.runtime.Threads;
 import dev.sluice.scheduler.ContinuousBatchingScheduler;
+import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.Locale;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -89,7 +89,6 @@ public final class EngineLifecycle implements SmartInitializingSingleton, SmartL
 
     private void startEngine() {
         try {
-            long start = clock.monotonicNanos();
             loader.model();
             state.enter(Stage.WARMING_UP);
             Engine loaded = assembly.get();
@@ -99,19 +98,28 @@ public final class EngineLifecycle implements SmartInitializingSingleton, SmartL
             onReady.accept(loaded);
             if (running) {
                 state.enter(Stage.READY);
-                announce(loaded, clock.monotonicNanos() - start);
+                announce(loaded);
             }
-        } catch (OutOfMemoryError e) {
-            exit.startFailed("there is not enough memory: " + e.getMessage());
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             if (running) { // a start that is interrupted by the end has not failed
                 exit.startFailed(reason(e));
             }
         }
     }
 
-    /** The sentence that was written for the operator, from under the framework's wrapping. */
     private static String reason(Throwable failure) {
+        String sentence = sentence(failure);
+        if (sentence != null) {
+            return sentence;
+        }
+        LOG.error("The start has failed", failure); // with its stack, since no sentence was written for it
+        return failure instanceof BeansException beans
+                ? String.valueOf(beans.getMostSpecificCause())
+                : String.valueOf(failure);
+    }
+
+    /** The sentence that was written for the operator, from under the framework's wrapping; or null. */
+    private static @Nullable String sentence(Throwable failure) {
         for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
             if (cause instanceof ModelFormatException
                     || cause instanceof HubException
@@ -119,10 +127,11 @@ public final class EngineLifecycle implements SmartInitializingSingleton, SmartL
                     || cause instanceof IllegalArgumentException) {
                 return String.valueOf(cause.getMessage());
             }
+            if (cause instanceof OutOfMemoryError) {
+                return "there is not enough memory: " + cause.getMessage();
+            }
         }
-        return failure instanceof BeansException beans
-                ? String.valueOf(beans.getMostSpecificCause())
-                : String.valueOf(failure);
+        return null;
     }
 
     private void watch(ContinuousBatchingScheduler scheduler) {
@@ -131,7 +140,7 @@ public final class EngineLifecycle implements SmartInitializingSingleton, SmartL
         watchdog.start(() -> running);
     }
 
-    private static void announce(Engine engine, long nanos) {
+    private static void announce(Engine engine) {
         ExecutorSpec spec = engine.executor().spec();
         int tokens = spec.kv().usableBlocks() * spec.kv().blockSize();
         LOG.info("Executor {} ({}), context {} tokens", spec.name(), spec.device(), spec.contextLength());
@@ -141,7 +150,8 @@ public final class EngineLifecycle implements SmartInitializingSingleton, SmartL
                 spec.kv().blockSize(),
                 spec.contextLength(),
                 String.format(Locale.ROOT, "%.2f", (double) tokens / spec.contextLength()));
-        LOG.info("Serving {} after {} ms", engine.modelNames(), TimeUnit.NANOSECONDS.toMillis(nanos));
+        long millis = ManagementFactory.getRuntimeMXBean().getUptime();
+        LOG.info("Serving {}, {} ms after the process began", engine.modelNames(), millis);
     }
 
     @Override
@@ -151,6 +161,9 @@ public final class EngineLifecycle implements SmartInitializingSingleton, SmartL
         drain.begin();
         Engine current = engine.get();
         if (current != null && current.scheduler().isAlive()) {
+            LOG.info(
+                    "Shutting down: new calls get 503, {} sequences may finish",
+                    current.admission().sequences());
             current.admission().startDraining();
             drain.await(current.admission(), current.scheduler());
         }

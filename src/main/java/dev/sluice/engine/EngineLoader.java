@@ -33,7 +33,7 @@ public final class EngineLoader {
             ModelExecutor made = execute.apply(opened);
             WarmUp.run(made);
             executor.complete(made);
-        } catch (RuntimeException | OutOfMemoryError e) {
+        } catch (RuntimeException | Error e) { // nobody else would end the start
             model.completeExceptionally(e);
             executor.completeExceptionally(e);
         }
@@ -53,8 +53,8 @@ public final class EngineLoader {
         try {
             return part.join();
         } catch (CompletionException e) {
-            if (e.getCause() instanceof OutOfMemoryError noMemory) {
-                throw noMemory;
+            if (e.getCause() instanceof Error error) {
+                throw error;
             }
             throw e.getCause() instanceof RuntimeException cause ? cause : e;
         }

@@ -168,8 +168,8 @@ public final class TransferLedger {
     }
 
     /**
-     * The step is going to write this block. More than one store may read it: chunks that part ways within a block's
-     * neighbours share the blocks before.
+     * The step is going to write this block. More than one store may read it: two chunks that differ only in their last
+     * blocks share those before.
      */
     public void willWrite(int block) {
         if (readers[block] == 0) {

@@ -12,7 +12,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The packaged jar, started with what it cannot serve: one sentence that names the cause, exit code 1. */
+/** The packaged jar, started with what it cannot serve: the log ends with one sentence that names the cause, exit code 1. */
 class FailedStartIT {
 
     @TempDir
@@ -59,7 +59,7 @@ class FailedStartIT {
     }
 
     @Test
-    void aDoorThatWouldStandOpenEndsTheStart() throws Exception {
+    void aKeysFileWithoutAKeyEndsTheStart() throws Exception {
         Path keys = Files.writeString(directory.resolve("keys"), "\n");
         assertThat(sentence("--sluice.api.keys-file=" + keys)).contains("sluice.api.keys-file holds no key");
         assertThat(sentence("--sluice.api.keys= ")).contains("sluice.api.keys: key 1 is no key");
@@ -94,6 +94,7 @@ class FailedStartIT {
                     .toList();
             assertThat(sentences).as(output).hasSize(1);
             assertThat(output).doesNotContain("\tat ");
+            assertThat(output.stripTrailing()).endsWith(sentences.getFirst());
             return sentences.getFirst();
         }
     }

@@ -37,8 +37,7 @@ import reactor.netty.NettyPipeline;
 final class HttpGuard extends ChannelDuplexHandler {
 
     private static final String NAME = "sluice.guard";
-    private static final long LINGER_MILLIS =
-            1000; // for the client to read the error before a reset could take it away
+    private static final long LINGER_MILLIS = 1000; // in which the client reads the error, before a reset takes it away
 
     private final IntConsumer onRefused;
     private int owed; // requests that were let through and whose responses are not complete

@@ -31,7 +31,7 @@ public final class LogGate extends TurboFilter implements DisposableBean {
     private static final List<String> GATED =
             List.of("reactor.", "io.netty.", "org.springframework.web.", "org.springframework.http.");
     private static final String LEAKS =
-            ResourceLeakDetector.class.getName(); // no client's doing, and long for a reason
+            ResourceLeakDetector.class.getName(); // no client causes these, and all lines help
     private static final int MESSAGE_MAX = 400;
     private static final int LINES_MAX = 1;
     private static final Duration INTERVAL = Duration.ofSeconds(10);

@@ -21,7 +21,7 @@ sealed interface TensorOps permits ScalarOps, VectorOps {
             }
         } catch (NoClassDefFoundError e) {
             LoggerFactory.getLogger(TensorOps.class)
-                    .warn("no Vector API: start the JVM with --add-modules jdk.incubator.vector, or expect a crawl");
+                    .warn("no Vector API, steps will be slow: start the JVM with --add-modules jdk.incubator.vector");
         }
         return new ScalarOps();
     }
