@@ -32,7 +32,7 @@ public final class ApiHandler {
     private static final int FRAMES = 4; // made before they are asked for: what nobody reads should stay small
 
     private record Ready(
-            RequestParser reader, GenerationService service, TokenizerCalls tokenizer, ServedModel model) {}
+            RequestParser parser, GenerationService service, TokenizerCalls tokenizer, ServedModel model) {}
 
     private final RequestLimits limits;
     private final EngineStatus status;
@@ -64,10 +64,10 @@ public final class ApiHandler {
         PromptEncoder encoder = engine.encoder();
         TextLimits textLimits = textWork.limits().forContext(model.contextLength());
         PromptParser prompts = new PromptParser(model, encoder, limits, textLimits);
-        RequestParser reader = new RequestParser(model, prompts, limits, seeds);
+        RequestParser parser = new RequestParser(model, prompts, limits, seeds);
         GenerationService service = new GenerationService(
                 engine.admission(), engine.scheduler(), encoder.tokenizer(), model, limits, answerWorkers, clock);
-        open.set(new Ready(reader, service, new TokenizerCalls(model, encoder, prompts, textLimits), model));
+        open.set(new Ready(parser, service, new TokenizerCalls(model, encoder, prompts, textLimits), model));
     }
 
     /** True once calls reach the engine. */
@@ -107,7 +107,7 @@ public final class ApiHandler {
     private Mono<ServerResponse> generate(
             ServerRequest request, String prefix, BiFunction<RequestParser, byte[], GenerationCall> read) {
         return opened().flatMap(ready -> textWork.read(
-                        request, limits, timeout(request), body -> read.apply(ready.reader(), body))
+                        request, limits, timeout(request), body -> read.apply(ready.parser(), body))
                 .flatMap(call -> {
                     String id = prefix + UUID.randomUUID().toString().replace("-", "");
                     Duration timeout = timeout(request);

@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Turns request bodies into {@link GenerationCall}s. After this nobody looks at JSON again, and nobody doubts a value
- * again. Takes CPU time (templates, tokenizing), so it runs on the tokenizer's threads.
+ * Turns request bodies into {@link GenerationCall}s. No later code sees JSON, or checks a value again. Takes CPU time
+ * (templates, tokenizing), so it runs as {@link TextWork}.
  */
 final class RequestParser {
 

@@ -25,6 +25,8 @@ final class Buckets {
 
     static final double[] STEP = {.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10};
 
+    static final double[] TRANSFER = {1e6, 5e6, 1e7, 2e7, 4e7, 6e7, 8e7, 1e8, 1.5e8, 2e8};
+
     private Buckets() {}
 
     /** 1, 2, 5, 10, 20, 50, ... up to {@code max}. */

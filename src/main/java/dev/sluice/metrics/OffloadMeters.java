@@ -18,8 +18,6 @@ import java.util.function.ToDoubleFunction;
 /** What goes through the tiers beyond the device, how full they are, and how they do. */
 public final class OffloadMeters implements OffloadListener {
 
-    private static final double[] SIZES = {1e6, 5e6, 1e7, 2e7, 4e7, 6e7, 8e7, 1e8, 1.5e8, 2e8};
-
     private record Flow(Counter bytes, Counter tokens, Counter seconds, DistributionSummary size, Counter failures) {
 
         static Flow ofLoads(Meters meters, String tier) {
@@ -27,7 +25,7 @@ public final class OffloadMeters implements OffloadListener {
                     meters.counter(SluiceMeter.OFFLOAD_LOAD_BYTES, "tier", tier),
                     meters.counter(SluiceMeter.TIER_TOKENS, "tier", tier, "direction", "load"),
                     meters.counter(SluiceMeter.OFFLOAD_LOAD_TIME, "tier", tier),
-                    meters.histogram(SluiceMeter.OFFLOAD_LOAD_SIZE, SIZES, "tier", tier),
+                    meters.histogram(SluiceMeter.OFFLOAD_LOAD_SIZE, Buckets.TRANSFER, "tier", tier),
                     meters.counter(SluiceMeter.TIER_FAILURES, "tier", tier, "direction", "load"));
         }
 
@@ -36,7 +34,7 @@ public final class OffloadMeters implements OffloadListener {
                     meters.counter(SluiceMeter.OFFLOAD_STORE_BYTES, "tier", tier),
                     meters.counter(SluiceMeter.TIER_TOKENS, "tier", tier, "direction", "store"),
                     meters.counter(SluiceMeter.OFFLOAD_STORE_TIME, "tier", tier),
-                    meters.histogram(SluiceMeter.OFFLOAD_STORE_SIZE, SIZES, "tier", tier),
+                    meters.histogram(SluiceMeter.OFFLOAD_STORE_SIZE, Buckets.TRANSFER, "tier", tier),
                     meters.counter(SluiceMeter.TIER_FAILURES, "tier", tier, "direction", "store"));
         }
 

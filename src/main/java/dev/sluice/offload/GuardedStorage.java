@@ -1,4 +1,4 @@
 package dev.sluice.offload;
 
-/** A storage tier, and what the transfers to and from it are told by and to. */
+/** A storage tier, with its name and guard, by which transfers know it. */
 public record GuardedStorage(Tier tier, StorageTier storage) {}

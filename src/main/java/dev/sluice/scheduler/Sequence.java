@@ -30,7 +30,8 @@ import org.slf4j.LoggerFactory;
  *   WAITING_FOR_REMOTE_KVS -+ <-+
  * </pre>
  *
- * <p>Every transition is a method of {@link LiveSequences}, which alone writes the fields below that are not private.
+ * <p>Every transition is a method of {@link LiveSequences}, which alone writes the fields below that are not private, but for
+ * the place in the queue, which is the {@link WaitingQueue}'s.
  */
 final class Sequence implements ConnectorRequest {
 
