@@ -63,7 +63,20 @@ public final class AdmissionControl {
         return new Ticket(count, promptTokens, memory);
     }
 
-    /** From now on everything is refused; what is inside goes on. */
+    /**
+     * Asks for room for an answer that is there already, and has no sequences; never waits.
+     *
+     * @param memory bytes that it takes until it is sent
+     */
+    public synchronized Decision tryHold(long memory) {
+        if (memory > settings.answerBytesMax() - answerBytes) {
+            return rejected(Reason.ANSWERS_TOO_LARGE);
+        }
+        answerBytes += memory;
+        return new Ticket(0, 0, memory);
+    }
+
+    /** From now on all sequences are refused; what is inside goes on. */
     public synchronized void startDraining() {
         draining = true;
     }
@@ -164,7 +177,9 @@ public final class AdmissionControl {
                     waitingTokens -= tokens;
                     tokens = 0;
                     answerBytes -= memory;
-                    releases[(int) (released++ % RATE_WINDOW)] = clock.monotonicNanos();
+                    if (count > 0) {
+                        releases[(int) (released++ % RATE_WINDOW)] = clock.monotonicNanos();
+                    }
                 }
             }
         }

@@ -38,12 +38,7 @@ final class AnswerRoom {
             return;
         }
         if (used > max) {
-            throw ApiError.invalid(
-                            null,
-                            "answer_too_large",
-                            "the answer takes more than the " + max
-                                    + " bytes of memory that one answer may take; ask for less, or set stream to true")
-                    .asException();
+            throw tooLarge(max, "ask for less, or set stream to true").asException();
         }
         long more = Math.min(max - taken, Math.max(STEP, used - taken));
         if (!permit.takeMemory(more)) {
@@ -54,6 +49,13 @@ final class AnswerRoom {
                     .asException();
         }
         taken += more;
+    }
+
+    static ApiError tooLarge(long max, String advice) {
+        return ApiError.invalid(
+                null,
+                "answer_too_large",
+                "the answer takes more than the " + max + " bytes of memory that one answer may take; " + advice);
     }
 
     /** True if there is room for so many more bytes that a stream's reader has not read yet. */

@@ -99,9 +99,14 @@ public final class ApiHandler {
     }
 
     private Mono<ServerResponse> answer(ServerRequest request, BiFunction<Ready, byte[], Object> work) {
-        return opened().flatMap(
-                        ready -> textWork.read(request, limits, timeout(request), body -> work.apply(ready, body))
-                                .flatMap(ApiHandler::json));
+        return opened().flatMap(ready -> {
+            Duration timeout = timeout(request);
+            CallLife life = CallLife.of(request.exchange());
+            return textWork.read(request, limits, timeout, body -> work.apply(ready, body))
+                    .map(answer -> ready.service().held(ApiJson.bytes(answer), life))
+                    .doOnNext(answer -> life.mustEndWithin(timeout.plus(limits.writeTimeout())))
+                    .flatMap(ApiHandler::json);
+        });
     }
 
     private Mono<ServerResponse> generate(
@@ -119,6 +124,7 @@ public final class ApiHandler {
                             ? streamed(ready.service().stream(call, id, timeout, life, onUsage), request, life)
                             : ready.service()
                                     .whole(call, id, timeout, life, onUsage)
+                                    .map(ApiJson::bytes)
                                     .flatMap(ApiHandler::json);
                 }));
     }
@@ -145,11 +151,11 @@ public final class ApiHandler {
         return asked.compareTo(limits.requestTimeout()) < 0 ? asked : limits.requestTimeout();
     }
 
-    private static Mono<ServerResponse> json(Object body) {
+    private static Mono<ServerResponse> json(byte[] body) {
         return ServerResponse.ok()
                 .contentType(MediaType.APPLICATION_JSON)
                 .header("Cache-Control", "no-cache")
-                .bodyValue(ApiJson.bytes(body));
+                .bodyValue(body);
     }
 
     /** An error before the first byte still has a status of its own; after it, it is the stream's last event. */

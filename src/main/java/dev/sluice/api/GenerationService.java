@@ -87,9 +87,21 @@ final class GenerationService {
         });
     }
 
+    /** Counts the bytes of an answer that nothing had to be generated for, until it is sent; an error if there is no room. */
+    byte[] held(byte[] answer, CallLife life) {
+        if (answer.length > limits.answerBytes()) {
+            throw AnswerRoom.tooLarge(limits.answerBytes(), "send less").asException();
+        }
+        Permit ignored = granted(admission.tryHold(answer.length), life);
+        return answer;
+    }
+
     private Permit admit(GenerationCall call, CallLife life) {
         long promptTokens = call.promptTokens() * call.choices();
-        Decision decision = admission.tryAdmit(call.sequences(), promptTokens, call.answerBytes());
+        return granted(admission.tryAdmit(call.sequences(), promptTokens, call.answerBytes()), life);
+    }
+
+    private static Permit granted(Decision decision, CallLife life) {
         if (decision instanceof Decision.Rejected rejected) {
             throw refusal(rejected).asException();
         }

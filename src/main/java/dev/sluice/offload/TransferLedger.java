@@ -135,7 +135,9 @@ public final class TransferLedger {
 
     private void failed(Transfer transfer, long nanos) {
         listener.onFailed(transfer.tier().name(), transfer.isLoad());
-        transfer.tier().guard().failed(nanos);
+        if (isCurrent(transfer)) { // else the reset took away what it would have moved: the tier is not ill
+            transfer.tier().guard().failed(nanos);
+        }
     }
 
     /** Gives up what takes too long; it stays open until its end is reported. */

@@ -64,6 +64,18 @@ class AdmissionControlTest {
     }
 
     @Test
+    void anAnswerThatIsThereTakesMemoryAndNothingElse() {
+        Permit held = (Permit) door.tryHold(600);
+        assertThat(door.tryHold(401)).isInstanceOf(Rejected.class);
+        assertThat(door.sequences()).isZero();
+        assertThat(door.answerBytes()).isEqualTo(600);
+        assertThat(door.tryAdmit(3, 1, 400)).isInstanceOf(Permit.class);
+        held.close();
+        held.close();
+        assertThat(door.answerBytes()).isEqualTo(400);
+    }
+
+    @Test
     void whoDrainsLetsNobodyIn() {
         Permit inside = (Permit) door.tryAdmit(1, 1, 4);
         door.startDraining();

@@ -104,7 +104,11 @@ class BadHeadIT {
                 valid.replace("Host: localhost\r\n", ""),
                 valid.replace("Host: localhost", "Host: x/health?"),
                 valid.replace("Host: localhost", "Host: a b"),
-                post(KEY + "Host: other\r\n", BODY));
+                post(KEY + "Host: other\r\n", BODY),
+                get("/v1/models?x=%zz", KEY),
+                get("/v1/models?x=a{b}|", KEY),
+                get("/v1/models/%2", KEY),
+                get("http://[x/v1/models", KEY));
     }
 
     /** A body in chunks under some name of a coding. */

@@ -131,6 +131,33 @@ class WholeAnswerIT {
     }
 
     @Test
+    void answersOfTheTokenizerThatNobodyReadsCountAsWell() throws Exception {
+        String body =
+                "{\"tokens\":[192" + ",192".repeat(999_999) + "]}"; // a million control characters: 6 MB of escapes
+        List<Socket> sockets = new ArrayList<>();
+        boolean counted = false;
+        for (int i = 0; i < 60 && !counted; i++) {
+            Socket socket = new Socket();
+            socket.setReceiveBufferSize(4096);
+            socket.connect(
+                    new InetSocketAddress("localhost", URI.create(server.base).getPort()));
+            socket.getOutputStream()
+                    .write(RawHttp.post("", body)
+                            .replace("/v1/completions", "/detokenize")
+                            .getBytes(StandardCharsets.US_ASCII));
+            String status = new String(socket.getInputStream().readNBytes(12), StandardCharsets.US_ASCII);
+            assertThat(status).isIn("HTTP/1.1 200", "HTTP/1.1 429");
+            sockets.add(socket);
+            counted = server.gauge("sluice_answer_memory_bytes") >= 6_000_000;
+        }
+        assertThat(counted).isTrue();
+        RunningServer.await(() -> server.gauge("sluice_answer_memory_bytes") == 0); // nobody has read them
+        for (Socket socket : sockets) {
+            socket.close();
+        }
+    }
+
+    @Test
     void streamsThatNobodyReadsFillNoHeap() throws Exception {
         String body = CHAT + ",\"n\":16,\"max_tokens\":12000,\"logprobs\":true,\"top_logprobs\":20,\"stream\":true,"
                 + "\"logit_bias\":{\"1\":100}}"; // a token without text: nothing is sent for a long time

@@ -193,5 +193,9 @@ class TransferLedgerTest {
         Transfer after = ledger.begin(host, true, new BlockHash(1, 0, 0, 0));
         assertThat(ledger.isCurrent(before)).isFalse();
         assertThat(ledger.isCurrent(after)).isTrue();
+        ledger.end(new StorageTier.Ended(before.job(), false, 0, 1));
+        assertThat(told).as("no tier is ill because of a reset").containsExactly("host load failed");
+        ledger.end(new StorageTier.Ended(after.job(), false, 0, 1));
+        assertThat(told).containsExactly("host load failed", "host load failed", "host is ill");
     }
 }

@@ -7,6 +7,8 @@ import io.netty.handler.codec.http.HttpRequest;
 import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http.TooLongHttpHeaderException;
 import io.netty.handler.codec.http.TooLongHttpLineException;
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -45,6 +47,10 @@ final class HeadRules {
             return ApiError.invalidRequest(
                     505, "http_version_not_supported", "only versions 1.1 and 1.0 of HTTP are spoken");
         }
+        if (!isTarget(request.uri())) {
+            return ApiError.invalidRequest(
+                    400, "invalid_target", "the path and the query must be those of a URI, with % escapes");
+        }
         List<String> hosts = headers.getAll(HttpHeaderNames.HOST);
         if (hosts.size() > 1 || (http11 && hosts.isEmpty())) {
             return ApiError.invalidRequest(400, "ambiguous_host", "the Host header must be sent exactly once");
@@ -62,6 +68,16 @@ final class HeadRules {
             }
         }
         return null;
+    }
+
+    /** The web server answers what it cannot read as a URI without a body. */
+    private static boolean isTarget(String target) {
+        try {
+            URI ignored = new URI(target.startsWith("/") ? "http://localhost" + target : target);
+            return true;
+        } catch (URISyntaxException e) {
+            return false;
+        }
     }
 
     /** A body comes as it is, or in chunks; every other coding would be taken for the body itself. */
