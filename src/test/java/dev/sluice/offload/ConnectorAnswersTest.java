@@ -2,19 +2,25 @@ package dev.sluice.offload;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
 import dev.sluice.kv.BlockHash;
 import dev.sluice.kv.BlockTransfer;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.kv.TransferPlan;
 import dev.sluice.request.TokensByTier;
+import dev.sluice.testkit.LogLines;
 import dev.sluice.testkit.VirtualClock;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.slf4j.LoggerFactory;
 
 /** Answers of a connector that cannot be: none of them is passed on, and each is counted. */
 class ConnectorAnswersTest {
@@ -30,7 +36,16 @@ class ConnectorAnswersTest {
         private @Nullable TransferPlan plan = TransferPlan.NONE;
         private @Nullable LoadReport report = LoadReport.NONE;
         private boolean asksAgain;
+        private String throwsIn = "";
         private final List<Long> heardOf = new ArrayList<>();
+        private final List<Integer> toldAsFailed = new ArrayList<>();
+        private final List<String> seen = new ArrayList<>();
+
+        private void enter(String method) {
+            if (method.equals(throwsIn)) {
+                throw new IllegalStateException("injected");
+            }
+        }
 
         @Override
         public boolean loadsAsynchronously() {
@@ -38,7 +53,14 @@ class ConnectorAnswersTest {
         }
 
         @Override
-        public void onNewRequest(ConnectorRequest request) {}
+        public void onNewRequest(ConnectorRequest request) {
+            enter("onNewRequest");
+        }
+
+        @Override
+        public void onPreempted(ConnectorRequest request, int[] blocks, int blockCount) {
+            enter("onPreempted");
+        }
 
         @Override
         public ExternalMatch match(ConnectorRequest request, int localTokens) {
@@ -47,19 +69,27 @@ class ConnectorAnswersTest {
 
         @Override
         public long onAllocated(ConnectorRequest request, int[] blocks, int blockCount, int externalTokens) {
+            enter("onAllocated");
             return job;
         }
 
         @Override
         @SuppressWarnings("NullAway") // on purpose
         public TransferPlan planTransfers(StepView step) {
+            for (int i = 0; i < step.size(); i++) {
+                seen.add(step.request(i).sequence() + ": " + step.scheduledTokens(i) + " into "
+                        + step.blocks(i)[step.blockCount(i) - 1]);
+            }
             return plan;
         }
 
         @Override
         @SuppressWarnings("NullAway") // on purpose
         public LoadReport onTransfers(List<FinishedTransfer> finished) {
-            finished.forEach(transfer -> heardOf.add(transfer.job()));
+            for (FinishedTransfer transfer : finished) {
+                heardOf.add(transfer.job());
+                Arrays.stream(transfer.failed()).forEach(toldAsFailed::add);
+            }
             LoadReport result = report;
             report = LoadReport.NONE;
             return result;
@@ -75,6 +105,34 @@ class ConnectorAnswersTest {
 
         @Override
         public void reset() {}
+    }
+
+    /** A step that computes so many tokens for each of these requests, into a block of its own. */
+    private record Step(Request... requests) implements StepView {
+        @Override
+        public int size() {
+            return requests.length;
+        }
+
+        @Override
+        public ConnectorRequest request(int index) {
+            return requests[index];
+        }
+
+        @Override
+        public int scheduledTokens(int index) {
+            return 10 + index;
+        }
+
+        @Override
+        public int[] blocks(int index) {
+            return new int[] {0, 10 + index, 0};
+        }
+
+        @Override
+        public int blockCount(int index) {
+            return 2;
+        }
     }
 
     /** A prompt of 40 tokens in blocks of 16, of which so many are counted as computed. */
@@ -105,35 +163,13 @@ class ConnectorAnswersTest {
         }
     }
 
-    private record NoStep() implements StepView {
-        @Override
-        public int size() {
-            return 0;
-        }
-
-        @Override
-        public ConnectorRequest request(int index) {
-            throw new AssertionError();
-        }
-
-        @Override
-        public int scheduledTokens(int index) {
-            throw new AssertionError();
-        }
-
-        @Override
-        public int[] blocks(int index) {
-            throw new AssertionError();
-        }
-
-        @Override
-        public int blockCount(int index) {
-            throw new AssertionError();
-        }
-    }
-
     private final Told told = new Told();
-    private final GuardedConnector guard = new GuardedConnector(told, new KvLayout(20, 16), 1000, new VirtualClock());
+    private final VirtualClock clock = new VirtualClock();
+    private final GuardedConnector guard = guard(1000);
+
+    private GuardedConnector guard(int failuresMax) {
+        return new GuardedConnector(told, new KvLayout(20, 16), failuresMax, clock);
+    }
 
     private static BlockHash key(long n) {
         return new BlockHash(n, 0, 0, 0);
@@ -165,6 +201,7 @@ class ConnectorAnswersTest {
         "true, 0, 39, 0",
         "true, 0, 1, 0",
         "true, 16, 40, 0",
+        "true, 16, 32, 0",
         "true, 0, 48, 0",
         "true, 0, -2, 0",
         "true, 0, -16, 0",
@@ -205,6 +242,10 @@ class ConnectorAnswersTest {
     }
 
     private long allocate(long sequence, long job) {
+        return allocate(guard, sequence, job);
+    }
+
+    private long allocate(GuardedConnector guard, long sequence, long job) {
         told.match = 32;
         guard.match(new Request(sequence, 0), 0);
         told.job = job;
@@ -230,7 +271,7 @@ class ConnectorAnswersTest {
     void aLoadThatWasAskedForIsLetThrough() {
         allocate(1, 9);
         told.plan = loading(copy(9, false, new int[] {5, 6}, 0, 1));
-        assertThat(guard.planTransfers(new NoStep())).isEqualTo(told.plan);
+        assertThat(guard.planTransfers(new Step())).isEqualTo(told.plan);
         told.report = new LoadReport(new int[0], new long[] {9}, new long[0]);
         LoadReport report = guard.onTransfers(List.of(new FinishedTransfer(9, new int[0], 1)));
         assertThat(report.received()).containsExactly(9);
@@ -245,7 +286,7 @@ class ConnectorAnswersTest {
     void aLoadThatNobodyAskedForIsRefusedAndTheRequestComputes(long job, int first, int second, long k1, long k2) {
         allocate(1, 9);
         told.plan = loading(copy(job, false, new int[] {first, second}, k1, k2));
-        assertThat(guard.planTransfers(new NoStep()).loads()).isEmpty();
+        assertThat(guard.planTransfers(new Step()).loads()).isEmpty();
         LoadReport lost = guard.takeLost();
         assertThat(lost.invalidBlocks()).containsExactly(5, 6);
         assertThat(lost.received()).containsExactly(9);
@@ -254,7 +295,10 @@ class ConnectorAnswersTest {
         assertThat(guard.onTransfers(List.of()).invalidBlocks())
                 .as("they may be somebody else's by now")
                 .isEmpty();
-        assertThat(told.heardOf).containsExactly(job);
+        assertThat(guard.onTransfers(List.of()).isEmpty()).isTrue();
+        assertThat(told.heardOf).as("once").containsExactly(job);
+        assertThat(told.toldAsFailed).as("all of it").containsExactly(0, 1);
+        assertThat(guard.hasPendingWork()).isFalse();
     }
 
     @Test
@@ -262,7 +306,7 @@ class ConnectorAnswersTest {
         told.asynchronous = false;
         assertThat(allocate(1, 3)).isEqualTo(KvConnector.NO_JOB);
         told.plan = loading(copy(4, false, new int[] {5, 6}, 0, 1));
-        assertThat(guard.planTransfers(new NoStep()).loads()).isEmpty();
+        assertThat(guard.planTransfers(new Step()).loads()).isEmpty();
         assertThat(guard.takeLost().invalidBlocks()).containsExactly(5, 6);
     }
 
@@ -270,7 +314,7 @@ class ConnectorAnswersTest {
     void ofALoadThatIsPlannedInPartTheRestIsInvalid() {
         allocate(1, 9);
         told.plan = loading(copy(9, false, new int[] {5}, 0));
-        assertThat(guard.planTransfers(new NoStep()).loads()).hasSize(1);
+        assertThat(guard.planTransfers(new Step()).loads()).hasSize(1);
         assertThat(guard.takeLost().invalidBlocks()).containsExactly(6);
     }
 
@@ -278,7 +322,7 @@ class ConnectorAnswersTest {
     void whatWasNotLoadedIsInvalidWhateverTheConnectorSays() {
         allocate(1, 9);
         told.plan = loading(copy(9, false, new int[] {5, 6}, 0, 1));
-        guard.planTransfers(new NoStep());
+        guard.planTransfers(new Step());
         told.report = new LoadReport(new int[0], new long[] {9}, new long[0]);
         assertThat(guard.onTransfers(List.of(new FinishedTransfer(9, new int[] {1}, 1)))
                         .invalidBlocks())
@@ -289,7 +333,7 @@ class ConnectorAnswersTest {
     void aLoadIsNotOverBeforeItsCopy() {
         allocate(1, 9);
         told.plan = loading(copy(9, false, new int[] {5, 6}, 0, 1));
-        guard.planTransfers(new NoStep());
+        guard.planTransfers(new Step());
         told.report = new LoadReport(new int[0], new long[] {9}, new long[0]);
         assertThat(guard.onTransfers(List.of()).received()).isEmpty();
         assertThat(guard.hasPendingWork()).isTrue();
@@ -302,7 +346,7 @@ class ConnectorAnswersTest {
     void aPlanOrAReportThatIsMissingIsAFailure() {
         allocate(1, 9);
         told.plan = null;
-        assertThat(guard.planTransfers(new NoStep()).isEmpty()).isTrue();
+        assertThat(guard.planTransfers(new Step()).isEmpty()).isTrue();
         assertThat(guard.takeLost().invalidBlocks()).containsExactly(5, 6);
         told.report = null;
         assertThat(guard.onTransfers(List.of()).isEmpty()).isTrue();
@@ -319,11 +363,11 @@ class ConnectorAnswersTest {
     void afterALostPlanEveryStoreUnderWayIsWaitedForAndNoneComesLate() {
         BlockTransfer store = copy(4, false, new int[] {9, 10}, 3, 4);
         told.plan = new TransferPlan(new long[0], List.of(store), List.of());
-        guard.planTransfers(new NoStep());
+        guard.planTransfers(new Step());
         told.plan = null;
-        assertThat(guard.planTransfers(new NoStep()).awaited()).containsExactly(4);
+        assertThat(guard.planTransfers(new Step()).awaited()).containsExactly(4);
         told.plan = new TransferPlan(new long[] {4, 77}, List.of(copy(5, false, new int[] {11, 12}, 5, 6)), List.of());
-        TransferPlan next = guard.planTransfers(new NoStep());
+        TransferPlan next = guard.planTransfers(new Step());
         assertThat(next.stores())
                 .as("their blocks may hold something else by now")
                 .isEmpty();
@@ -331,6 +375,152 @@ class ConnectorAnswersTest {
         guard.onTransfers(List.of(new FinishedTransfer(4, new int[0], 1)));
         assertThat(told.heardOf).containsExactly(5L, 4L);
         told.plan = new TransferPlan(new long[0], List.of(copy(6, false, new int[] {11, 12}, 5, 6)), List.of());
-        assertThat(guard.planTransfers(new NoStep()).stores()).hasSize(1);
+        assertThat(guard.planTransfers(new Step()).stores()).hasSize(1);
+    }
+
+    @Test
+    void ofAStoreWhateverDoesNotExistOrDoesNotMatchIsRefused() {
+        BlockTransfer sound = copy(1, false, new int[] {5, 19}, 1, 2);
+        BlockTransfer page = new BlockTransfer(2, new int[] {5}, new int[] {-1}, new BlockHash[1], false);
+        BlockTransfer pages = new BlockTransfer(3, new int[] {5}, new int[2], new BlockHash[1], false);
+        BlockTransfer keys = new BlockTransfer(4, new int[] {5}, new int[1], new BlockHash[2], false);
+        BlockTransfer foreign = copy(5, false, new int[] {20}, 1);
+        BlockTransfer again = copy(1, false, new int[] {6}, 3);
+        told.plan = new TransferPlan(new long[0], List.of(sound, page, pages, keys, foreign, again), List.of());
+        assertThat(guard.planTransfers(new Step()).stores()).containsExactly(sound);
+        guard.onTransfers(List.of());
+        assertThat(told.heardOf).containsExactly(2L, 3L, 4L, 5L, 1L);
+    }
+
+    @Test
+    void aLoadWithoutACopyIsOverWhenTheConnectorSaysSo() {
+        allocate(1, 9);
+        guard.planTransfers(new Step());
+        assertThat(guard.hasPendingWork()).isTrue();
+        told.report = new LoadReport(new int[0], new long[] {9}, new long[0]);
+        assertThat(guard.onTransfers(List.of()).received()).containsExactly(9);
+        assertThat(guard.hasPendingWork()).isFalse();
+    }
+
+    @Test
+    void aLoadOfTheStepIsPendingUntilItsCopyHasEnded() {
+        told.asynchronous = false;
+        allocate(1, 3);
+        told.plan = loading(copy(4, true, new int[] {5, 6}, 0, 1));
+        assertThat(guard.planTransfers(new Step()).loads()).hasSize(1);
+        assertThat(guard.hasPendingWork()).isTrue();
+        guard.onTransfers(List.of(new FinishedTransfer(4, new int[0], 1)));
+        assertThat(guard.hasPendingWork()).isFalse();
+    }
+
+    @Test
+    void aLoadThatTookTooLongIsToldAsThat() {
+        allocate(1, 9);
+        told.report = new LoadReport(new int[0], new long[0], new long[] {9});
+        assertThat(guard.onTransfers(List.of()).abandoned()).containsExactly(9);
+    }
+
+    @Test
+    void afterAFailedCallTheRequestIsNotMentionedAgain() {
+        assertThat(allocate(1, -7)).isEqualTo(KvConnector.NOT_LOADED);
+        told.throwsIn = "onAllocated";
+        assertThat(allocate(2, 9)).isEqualTo(KvConnector.NOT_LOADED);
+        told.throwsIn = "onPreempted";
+        guard.onPreempted(new Request(3, 32), BLOCKS, 3);
+        told.throwsIn = "onNewRequest";
+        guard.onNewRequest(new Request(4, 0));
+        told.throwsIn = "";
+        for (long sequence = 1; sequence <= 5; sequence++) {
+            assertThat(guard.match(new Request(sequence, 0), 0).tokens())
+                    .as("request " + sequence)
+                    .isEqualTo(sequence < 5 ? 0 : 32);
+            told.job = 20 + sequence;
+            assertThat(guard.onAllocated(new Request(sequence, 32), BLOCKS, 3, 32))
+                    .isEqualTo(sequence < 5 ? KvConnector.NOT_LOADED : 25);
+        }
+        assertThat(guard.failures()).isEqualTo(4);
+    }
+
+    @Test
+    void aStepThatTheConnectorDoesNotSeeWholeWaitsForEveryStoreUnderWay() {
+        told.throwsIn = "onNewRequest";
+        guard.onNewRequest(new Request(1, 0));
+        told.throwsIn = "";
+        BlockTransfer store = copy(4, false, new int[] {9}, 3);
+        told.plan = new TransferPlan(new long[0], List.of(store), List.of());
+        Request visible = new Request(2, 0);
+        assertThat(guard.planTransfers(new Step(visible)).awaited())
+                .as("it sees all")
+                .isEmpty();
+        told.plan = TransferPlan.NONE;
+        told.seen.clear();
+        assertThat(guard.planTransfers(new Step(new Request(1, 0), visible)).awaited())
+                .containsExactly(4);
+        assertThat(told.seen).containsExactly("2: 11 into 11");
+    }
+
+    @Test
+    void aConnectorIsPresentIfItSaysSoUntilItIsSwitchedOff() {
+        assertThat(new GuardedConnector(new NoKvConnector(), new KvLayout(20, 16), 1, clock).isPresent())
+                .isFalse();
+        GuardedConnector strict = guard(1);
+        assertThat(strict.isPresent()).isTrue();
+        told.match = -16;
+        strict.match(new Request(1, 0), 0);
+        assertThat(strict.isOff()).isTrue();
+        assertThat(strict.isPresent()).isFalse();
+        assertThat(strict.onAllocated(new Request(1, 32), BLOCKS, 3, 32)).isEqualTo(KvConnector.NOT_LOADED);
+    }
+
+    @Test
+    void howItLoadsIsWhatItSaidWithTheLatestMatch() {
+        guard.match(new Request(1, 0), 0);
+        assertThat(guard.loadsAsynchronously()).isTrue();
+        told.asynchronous = false;
+        assertThat(guard.loadsAsynchronously()).isTrue();
+        guard.match(new Request(1, 0), 0);
+        assertThat(guard.loadsAsynchronously()).isFalse();
+    }
+
+    /** Of three loads: one is announced, one is being copied, and of one the copy has ended. */
+    @Test
+    void ofAConnectorThatIsSwitchedOffTheGuardEndsTheLoads() {
+        GuardedConnector strict = guard(1);
+        allocate(strict, 1, 8);
+        told.plan = loading(copy(8, false, new int[] {5, 6}, 0, 1));
+        strict.planTransfers(new Step());
+        strict.onTransfers(List.of(new FinishedTransfer(8, new int[0], 1)));
+        allocate(strict, 2, 9);
+        told.plan = loading(copy(9, false, new int[] {5, 6}, 0, 1));
+        strict.planTransfers(new Step());
+        allocate(strict, 3, 10);
+        told.match = -16;
+        strict.match(new Request(4, 0), 0);
+        assertThat(strict.isOff()).isTrue();
+        LoadReport lost = strict.takeLost();
+        assertThat(lost.received()).containsExactlyInAnyOrder(8, 10);
+        assertThat(lost.invalidBlocks()).containsExactlyInAnyOrder(5, 6, 5, 6);
+        assertThat(strict.hasPendingWork()).isTrue();
+        LoadReport ended = strict.onTransfers(List.of(new FinishedTransfer(9, new int[] {1}, 1)));
+        assertThat(ended.received()).containsExactly(9);
+        assertThat(ended.invalidBlocks()).containsExactly(6);
+        assertThat(strict.hasPendingWork()).isFalse();
+    }
+
+    @Test
+    void theLogHearsOfFailuresOnceAMinute() {
+        told.match = -16;
+        Logger logger = (Logger) LoggerFactory.getLogger(GuardedConnector.class);
+        Level before = logger.getLevel();
+        logger.setLevel(Level.WARN);
+        try (LogLines log = LogLines.recordThread()) {
+            for (int second = 0; second < 120; second++) {
+                guard.match(new Request(1, 0), 0);
+                clock.advanceNanos(Duration.ofSeconds(1).toNanos());
+            }
+            assertThat(log.at(Level.WARN)).hasSize(2);
+        } finally {
+            logger.setLevel(before);
+        }
     }
 }

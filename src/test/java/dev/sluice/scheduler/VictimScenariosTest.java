@@ -87,4 +87,21 @@ class VictimScenariosTest {
         assertThat(bench.step()).isEqualTo(idleLoses ? "busy 1" : "idle 1 new");
         assertThat(bench.ledger.preemptions).isEqualTo(1);
     }
+
+    /** Nothing runs that would ever free a block: then who waits loaded gives way, but not while its load is under way. */
+    @Test
+    void whoWaitsLoadedGivesWayToAMoreUrgentOneThatFindsNoRoom() {
+        ScriptedConnector connector =
+                new ScriptedConnector().answer(1, 8, 0).answer(2, 0).asynchronous();
+        Bench bench = new Bench(4, 5, s -> s.policy(Policy.PRIORITY).gate(false).budget(64), connector);
+        add(bench, "loaded", 8, 1, 5, 1);
+        assertThat(bench.step()).isEmpty();
+        add(bench, "urgent", 13, 1, 0, 2);
+        assertThat(bench.step()).as("the copy may still write").isEmpty();
+        connector.reportReceived(1);
+        assertThat(bench.step()).isEqualTo("urgent 13 new");
+        assertThat(bench.ledger.preemptions).isEqualTo(1);
+        assertThat(bench.step()).isEqualTo("loaded 8 resumed");
+        assertThat(bench.free()).isEqualTo(4);
+    }
 }

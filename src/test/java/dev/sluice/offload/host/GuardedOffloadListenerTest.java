@@ -7,6 +7,7 @@ import dev.sluice.offload.OffloadListener;
 import dev.sluice.testkit.LogLines;
 import dev.sluice.testkit.VirtualClock;
 import java.lang.reflect.Method;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -39,7 +40,8 @@ class GuardedOffloadListenerTest {
 
     @Test
     void whatAListenerThrowsEndsHereAndIsLoggedOnceAMinute() throws Exception {
-        OffloadListener guarded = GuardedOffloadListener.of(new Throwing(), new VirtualClock());
+        VirtualClock clock = new VirtualClock();
+        OffloadListener guarded = GuardedOffloadListener.of(new Throwing(), clock);
         try (LogLines log = LogLines.recordThread()) {
             for (Method method : OffloadListener.class.getDeclaredMethods()) {
                 if (method.getReturnType() == void.class) {
@@ -47,10 +49,12 @@ class GuardedOffloadListenerTest {
                             ? new Object[] {"host", true}
                             : new Object[] {"host", 1L, 1L};
                     method.invoke(guarded, arguments);
+                    method.invoke(guarded, arguments);
+                    clock.advanceNanos(Duration.ofMinutes(1).toNanos());
                 }
             }
-            assertThat(heard).containsExactlyInAnyOrder("onStored", "onLoaded", "onFailed");
-            assertThat(log.at(Level.ERROR)).hasSize(1);
+            assertThat(heard).hasSize(6).contains("onStored", "onLoaded", "onFailed");
+            assertThat(log.at(Level.ERROR)).as("of each minute the first").hasSize(3);
         }
     }
 }

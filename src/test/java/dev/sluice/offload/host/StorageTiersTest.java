@@ -39,6 +39,8 @@ class StorageTiersTest {
         private final List<Long> reads = new ArrayList<>();
         private boolean asksAgain;
         private boolean busy;
+        private int readsRefused;
+        private boolean closed;
 
         @Override
         public Lookup lookup(BlockHash key) {
@@ -52,7 +54,7 @@ class StorageTiersTest {
 
         @Override
         public boolean read(long job, BlockHash key, BlockHash[] pageKeys, int[] pages) {
-            return !busy && reads.add(job);
+            return !busy && readsRefused-- <= 0 && reads.add(job);
         }
 
         @Override
@@ -81,7 +83,9 @@ class StorageTiersTest {
         }
 
         @Override
-        public void close() {}
+        public void close() {
+            closed = true;
+        }
     }
 
     /** Three blocks of four tokens and one token more, all of them computed. */
@@ -272,5 +276,47 @@ class StorageTiersTest {
         assertThat(ask()).isEqualTo(ExternalMatch.NONE);
         assertThat(connector.hasPendingWork()).isFalse();
         assertThat(connector.snapshot().tier("host").used()).isZero();
+    }
+
+    @Test
+    void behindAChunkThatATierCannotReadNowNothingIsFetched() {
+        near.keys.addAll(List.of(key(0), key(1)));
+        near.readsRefused = 1;
+        connector.prefetch(asking, 0);
+        assertThat(near.reads).isEmpty();
+        assertThat(connector.snapshot().tier("host").used()).isZero();
+    }
+
+    @Test
+    void aTierThatIsBusyIsNotWaitedForWithAChunkToWrite() {
+        near.busy = true;
+        far.busy = true;
+        Request stored = new Request(1, 12);
+        connector.onNewRequest(stored);
+        connector.onAllocated(stored, new int[] {1, 2, 3, 4}, 4, 0);
+        connector.planTransfers(new Step(stored));
+        for (BlockTransfer store : connector.planTransfers(new Step(stored)).stores()) {
+            connector.onTransfers(List.of(new FinishedTransfer(store.job(), new int[0], 1)));
+        }
+        assertThat(connector.hasPendingWork()).isFalse();
+        assertThat(connector.snapshot().tier("host").used()).isEqualTo(3 * 64);
+        assertThat(connector.snapshot().tier("host").pinned()).isZero();
+    }
+
+    @Test
+    void aResetAndTheEndReachEveryTier() {
+        near.keys.add(key(0));
+        far.keys.add(key(1));
+        ask();
+        poll();
+        assertThat(connector.snapshot().tier("host").used()).isPositive();
+        connector.reset();
+        assertThat(near.keys).isEmpty();
+        assertThat(far.keys).isEmpty();
+        assertThat(connector.snapshot().tier("host").used()).isZero();
+        assertThat(connector.snapshot().tier("far").used()).isZero();
+        connector.close();
+        assertThat(near.closed).isTrue();
+        assertThat(far.closed).isTrue();
     }
 }

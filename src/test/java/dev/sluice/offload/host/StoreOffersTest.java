@@ -102,6 +102,33 @@ class StoreOffersTest {
         }
     };
 
+    private final StepView nobody = new StepView() {
+        @Override
+        public int size() {
+            return 0;
+        }
+
+        @Override
+        public ConnectorRequest request(int index) {
+            throw new AssertionError();
+        }
+
+        @Override
+        public int scheduledTokens(int index) {
+            throw new AssertionError();
+        }
+
+        @Override
+        public int[] blocks(int index) {
+            throw new AssertionError();
+        }
+
+        @Override
+        public int blockCount(int index) {
+            throw new AssertionError();
+        }
+    };
+
     /** The blocks that the next step stores; they fail or not. */
     private List<Integer> stored(int computed, boolean fails) {
         request.tokens = computed;
@@ -159,5 +186,20 @@ class StoreOffersTest {
         assertThat(stored(8, false)).containsExactly(1, 2);
         connector.reset();
         assertThat(stored(8, false)).containsExactly(1, 2);
+    }
+
+    @Test
+    void whoLosesItsBlocksOffersWhatIsCompleteBeforeThat() {
+        connector.onNewRequest(request);
+        admit();
+        request.tokens = 8;
+        connector.onPreempted(request, BLOCKS, BLOCKS.length);
+        assertThat(stored(0, false)).containsExactly(1, 2);
+        admit();
+        request.tokens = 12;
+        connector.onFinished(request, BLOCKS, BLOCKS.length);
+        assertThat(connector.planTransfers(nobody).stores())
+                .extracting(BlockTransfer::blocks)
+                .containsExactly(new int[] {3});
     }
 }
