@@ -147,8 +147,8 @@ class WebConfiguration {
     @Bean
     @ConditionalOnBooleanProperty("sluice.api.reset-prefix-cache")
     RouterFunction<ServerResponse> cacheRoutes(
-            EngineState state, ObjectProvider<ContinuousBatchingScheduler> scheduler, ExecutorService promptPool) {
-        return new CacheRoutes(state, scheduler::getObject, Schedulers.fromExecutorService(promptPool)).routes();
+            EngineState state, ObjectProvider<ContinuousBatchingScheduler> scheduler, ExecutorService answerPool) {
+        return new CacheRoutes(state, scheduler::getObject, Schedulers.fromExecutorService(answerPool)).routes();
     }
 
     @Bean
