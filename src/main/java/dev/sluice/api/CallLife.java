@@ -1,6 +1,8 @@
 package dev.sluice.api;
 
+import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
 import io.netty.util.concurrent.Future;
 import io.netty.util.concurrent.GenericFutureListener;
 import java.time.Duration;
@@ -37,7 +39,7 @@ final class CallLife {
         this.connection = connection;
         held.add(over::tryEmitEmpty);
         if (connection != null) {
-            GenericFutureListener<Future<Void>> onClose = closed -> end();
+            GenericFutureListener<Future<Void>> onClose = closed -> giveBack();
             // Called at once if it is closed already.
             Future<Void> ignored = connection.closeFuture().addListener(onClose);
             held.add(() -> connection.closeFuture().removeListener(onClose)); // the connection may outlive many calls
@@ -100,14 +102,32 @@ final class CallLife {
         return held.isDisposed();
     }
 
-    /** Gives everything back; further calls do nothing. */
+    /**
+     * The exchange is over: everything is given back when what it has written is sent, or the connection is lost. An exchange
+     * is over before its last bytes have left the process, and until then they take memory. Further calls do nothing.
+     */
     void end() {
+        if (connection == null || isOver() || !connection.isActive()) {
+            giveBack();
+            return;
+        }
+        connection.eventLoop().execute(() -> {
+            ChannelHandlerContext first = connection.pipeline().firstContext();
+            if (first == null) { // closed meanwhile
+                giveBack();
+            } else { // in the connection's own queue, behind all that was written
+                first.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(sent -> giveBack());
+            }
+        });
+    }
+
+    private void giveBack() {
         held.dispose();
     }
 
-    /** Ends this and closes the connection, whose client no longer takes what it is sent. */
+    /** Gives everything back and closes the connection, whose client no longer takes what it is sent. */
     void abandon() {
-        end();
+        giveBack();
         if (connection != null) {
             Future<Void> ignored = connection.close();
         }

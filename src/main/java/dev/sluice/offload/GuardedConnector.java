@@ -4,6 +4,8 @@ import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.kv.TransferPlan;
 import dev.sluice.runtime.Clock;
+import dev.sluice.runtime.LineBudget;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +30,7 @@ public final class GuardedConnector implements KvConnector {
 
     private static final Logger LOG = LoggerFactory.getLogger(GuardedConnector.class);
     private static final long FORGIVEN_NANOS = TimeUnit.MINUTES.toNanos(1);
+    private static final Duration LOG_INTERVAL = Duration.ofMinutes(1);
 
     private final KvConnector connector;
     private final KvLayout layout;
@@ -40,7 +43,7 @@ public final class GuardedConnector implements KvConnector {
     private long failures;
     private int failuresInARow;
     private long lastFailureNanos;
-    private long nextLogNanos;
+    private final LineBudget lines;
 
     /** @param failuresMax failures, each within a minute of the one before, that switch the connector off */
     public GuardedConnector(KvConnector connector, KvLayout layout, int failuresMax, Clock clock) {
@@ -49,7 +52,7 @@ public final class GuardedConnector implements KvConnector {
         this.failuresMax = failuresMax;
         this.clock = clock;
         loads = new PendingLoads(layout);
-        nextLogNanos = clock.monotonicNanos();
+        lines = new LineBudget(clock, 1, LOG_INTERVAL);
     }
 
     /** Calls that failed, or were answered with what cannot be, so far. */
@@ -68,8 +71,7 @@ public final class GuardedConnector implements KvConnector {
         failuresInARow = forgiven ? 1 : failuresInARow + 1;
         lastFailureNanos = now;
         failures++;
-        if (now - nextLogNanos >= 0) {
-            nextLogNanos = now + FORGIVEN_NANOS;
+        if (lines.take() >= 0) {
             LOG.warn("The KV connector failed in {} ({} failures so far); it counts as a miss", what, failures, cause);
         }
         if (failuresInARow >= failuresMax) {
@@ -132,13 +134,6 @@ public final class GuardedConnector implements KvConnector {
     public void onNewRequest(ConnectorRequest request) {
         if (!off && !tell("onNewRequest", () -> connector.onNewRequest(request))) {
             hide(request, false);
-        }
-    }
-
-    @Override
-    public void prefetch(ConnectorRequest request, int localTokens) {
-        if (!isHidden(request)) {
-            tell("prefetch", () -> connector.prefetch(request, localTokens));
         }
     }
 

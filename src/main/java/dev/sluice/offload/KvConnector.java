@@ -36,13 +36,10 @@ public interface KvConnector extends AutoCloseable {
     void onNewRequest(ConnectorRequest request);
 
     /**
-     * A request is about to be matched, with so many tokens found on the device: it counts as one that asks for its prefix,
-     * what is held of it counts as used, and what only a slow tier holds may begin to come nearer. Called before each
-     * {@link #match}.
+     * What can be loaded beyond {@code localTokens}, which were found on the device. May be called many times for one request.
+     * The first time the request counts as one that asks for its prefix; each time what is held of it counts as used, and what
+     * only a slow tier holds may begin to come nearer: then the answer is to ask again.
      */
-    default void prefetch(ConnectorRequest request, int localTokens) {}
-
-    /** What can be loaded beyond {@code localTokens}. May be called many times for one request, and changes nothing. */
     ExternalMatch match(ConnectorRequest request, int localTokens);
 
     /**

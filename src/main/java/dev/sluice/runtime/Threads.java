@@ -16,6 +16,22 @@ public final class Threads {
         return Thread.ofPlatform().name(name).daemon(true).unstarted(body);
     }
 
+    /** Interrupts a thread and waits for its end, however often the caller is interrupted meanwhile. */
+    public static void end(Thread thread) {
+        thread.interrupt();
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
     /**
      * A pool of exactly {@code threads} daemon threads over a queue of {@code queued} tasks; a task beyond that is
      * refused with {@link java.util.concurrent.RejectedExecutionException}.

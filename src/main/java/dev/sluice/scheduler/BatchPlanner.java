@@ -148,9 +148,6 @@ final class BatchPlanner {
         // A single token has to be computed in any case, for its logits.
         boolean asks =
                 !sequence.loadRefused && sequence.failedLoads < RemoteLoads.FAILURES_MAX && sequence.tokenCount() > 1;
-        if (asks) {
-            connector.prefetch(sequence, local);
-        }
         ExternalMatch match = asks ? connector.match(sequence, local) : ExternalMatch.NONE;
         if (!match.askAgain()) {
             sequence.planPrefill(local, match.byTier());

@@ -3,7 +3,8 @@ package dev.sluice.scheduler;
 import dev.sluice.request.FinishReason;
 import dev.sluice.request.PrefillRecord;
 import dev.sluice.runtime.Clock;
-import java.util.concurrent.TimeUnit;
+import dev.sluice.runtime.LineBudget;
+import java.time.Duration;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -14,17 +15,15 @@ import org.slf4j.LoggerFactory;
 final class GuardedListener implements LifecycleListener {
 
     private static final Logger LOG = LoggerFactory.getLogger(GuardedListener.class);
-    private static final long LOG_INTERVAL_NANOS = TimeUnit.MINUTES.toNanos(1);
+    private static final Duration LOG_INTERVAL = Duration.ofMinutes(1);
 
     private final LifecycleListener target;
-    private final Clock clock;
+    private final LineBudget lines;
     private long failures;
-    private long nextLogNanos;
 
     GuardedListener(LifecycleListener target, Clock clock) {
         this.target = target;
-        this.clock = clock;
-        nextLogNanos = clock.monotonicNanos();
+        lines = new LineBudget(clock, 1, LOG_INTERVAL);
     }
 
     /** Calls that threw, so far. */
@@ -34,9 +33,7 @@ final class GuardedListener implements LifecycleListener {
 
     private void failed(RuntimeException e) {
         failures++;
-        long now = clock.monotonicNanos();
-        if (now - nextLogNanos >= 0) {
-            nextLogNanos = now + LOG_INTERVAL_NANOS;
+        if (lines.take() >= 0) {
             LOG.error("A lifecycle listener failed ({} times so far); serving goes on", failures, e);
         }
     }

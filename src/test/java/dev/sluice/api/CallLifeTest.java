@@ -29,6 +29,8 @@ class CallLifeTest {
     void anEndLeavesTheConnectionToTheNextCall() {
         life.holds(givenBack::incrementAndGet);
         life.end();
+        assertThat(givenBack).as("what was written may not be sent yet").hasValue(0);
+        connection.runPendingTasks();
         assertThat(givenBack).hasValue(1);
         assertThat(connection.isOpen()).isTrue();
         connection.close();
@@ -83,6 +85,7 @@ class CallLifeTest {
         connection.freezeTime();
         life.mustEndWithin(Duration.ofMinutes(15));
         life.end();
+        connection.runPendingTasks();
         connection.advanceTimeBy(1, TimeUnit.HOURS);
         connection.runScheduledPendingTasks();
         assertThat(connection.isOpen()).isTrue();

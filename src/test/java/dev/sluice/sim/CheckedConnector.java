@@ -102,12 +102,6 @@ final class CheckedConnector implements KvConnector {
     }
 
     @Override
-    public void prefetch(ConnectorRequest request, int localTokens) {
-        story(request);
-        connector.prefetch(request, localTokens);
-    }
-
-    @Override
     public ExternalMatch match(ConnectorRequest request, int localTokens) {
         Story story = story(request);
         ExternalMatch match = connector.match(request, localTokens);

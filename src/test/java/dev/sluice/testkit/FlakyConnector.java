@@ -18,7 +18,6 @@ public final class FlakyConnector implements KvConnector {
             "isPresent",
             "loadsAsynchronously",
             "onNewRequest",
-            "prefetch",
             "match",
             "onAllocated",
             "onPreempted",
@@ -81,13 +80,6 @@ public final class FlakyConnector implements KvConnector {
         enter("onNewRequest");
         connector.onNewRequest(request);
         leave("onNewRequest", 0);
-    }
-
-    @Override
-    public void prefetch(ConnectorRequest request, int localTokens) {
-        enter("prefetch");
-        connector.prefetch(request, localTokens);
-        leave("prefetch", 0);
     }
 
     @Override

@@ -113,17 +113,6 @@ final class BlockCopies implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        thread.interrupt();
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true; // but the memory is about to be given back
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        Threads.end(thread); // not sooner: the memory is about to be given back
     }
 }

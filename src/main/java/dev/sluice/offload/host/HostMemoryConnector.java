@@ -96,11 +96,6 @@ public final class HostMemoryConnector implements KvConnector {
     }
 
     @Override
-    public void prefetch(ConnectorRequest request, int localTokens) {
-        lookup.prefetch(request, state(request), localTokens);
-    }
-
-    @Override
     public ExternalMatch match(ConnectorRequest request, int localTokens) {
         return lookup.match(request, state(request), localTokens);
     }

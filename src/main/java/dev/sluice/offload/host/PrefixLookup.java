@@ -26,9 +26,7 @@ final class PrefixLookup {
      *
      * @param waits true if some of it is on its way, or may be: then the request is asked for again
      */
-    private record Prefix(List<BlockHash> chunks, boolean waits) {
-        private static final Prefix NONE = new Prefix(List.of(), false);
-    }
+    private record Prefix(List<BlockHash> chunks, boolean waits) {}
 
     private final ChunkGeometry geometry;
     private final int chunkTokens;
@@ -57,29 +55,24 @@ final class PrefixLookup {
         this.prefixCaching = prefixCaching;
     }
 
-    void prefetch(ConnectorRequest request, RequestState state, int localTokens) {
+    ExternalMatch match(ConnectorRequest request, RequestState state, int localTokens) {
+        int first = localTokens / chunkTokens;
         int limit = lookupLimit(request, localTokens);
-        for (int chunk = localTokens / chunkTokens; chunk < limit && !state.counted; chunk++) {
-            cache.countRequest(geometry.key(request, chunk));
-        }
         if (limit > 0 && !state.counted) {
+            for (int chunk = first; chunk < limit; chunk++) {
+                cache.countRequest(geometry.key(request, chunk));
+            }
             state.counted = true;
             state.askedNanos = clock.monotonicNanos();
         }
-        Prefix prefix = find(request, state, localTokens, true);
-        if (!prefix.waits()) {
-            cache.touch(prefix.chunks());
+        Prefix prefix = find(request, state, first, limit);
+        if ((first + prefix.chunks().size()) * chunkTokens - localTokens < chunkTokens) {
+            return ExternalMatch.NONE;
         }
-    }
-
-    ExternalMatch match(ConnectorRequest request, RequestState state, int localTokens) {
-        Prefix prefix = find(request, state, localTokens, false);
         if (prefix.waits()) {
             return ExternalMatch.ASK_AGAIN;
         }
-        if (prefix.chunks().isEmpty()) {
-            return ExternalMatch.NONE;
-        }
+        cache.touch(prefix.chunks());
         Map<String, Integer> tokens = new LinkedHashMap<>();
         int total = prefix.chunks().size() * chunkTokens - localTokens % chunkTokens; // the device may hold a part
         tokens.put(host.name(), total);
@@ -101,14 +94,8 @@ final class PrefixLookup {
         return limit * chunkTokens - localTokens >= chunkTokens && host.guard().permits() ? limit : 0;
     }
 
-    /**
-     * Looks for the chunks that the device lacks, up to the first that no tier has.
-     *
-     * @param fetches whether those that only a storage tier has begin to come to host memory; else they end the prefix
-     */
-    private Prefix find(ConnectorRequest request, RequestState state, int localTokens, boolean fetches) {
-        int first = localTokens / chunkTokens;
-        int limit = lookupLimit(request, localTokens);
+    /** Looks for chunks, up to the first that no tier has; those that only a storage tier has begin to come to host memory. */
+    private Prefix find(ConnectorRequest request, RequestState state, int first, int limit) {
         List<BlockHash> chunks = new ArrayList<>();
         boolean waits = false;
         boolean undecided = false;
@@ -119,15 +106,14 @@ final class PrefixLookup {
                 StorageTiers.Found stored = lookupStorage(state, chunk, key);
                 undecided |= stored.lookup() == Lookup.ASK_AGAIN;
                 boolean later = undecided && stored.lookup() != Lookup.MISS; // nothing is fetched behind a gap
-                if (!later && !(fetches && !undecided && fetch(request, state, chunk, key, stored.holder(), chunks))) {
+                if (!later && (undecided || !fetch(request, state, chunk, key, stored.holder(), chunks))) {
                     break;
                 }
             }
             waits |= known != State.READY || (prefixCaching && cache.isBeingLoaded(key));
             chunks.add(key);
         }
-        boolean enough = (first + chunks.size()) * chunkTokens - localTokens >= chunkTokens;
-        return enough ? new Prefix(chunks, waits) : Prefix.NONE;
+        return new Prefix(chunks, waits);
     }
 
     private StorageTiers.Found lookupStorage(RequestState state, int chunk, BlockHash key) {

@@ -311,7 +311,6 @@ final class RandomRequests {
     private void admit(Player player) {
         List<Integer> hits = hits(player);
         int found = hits.size() * BLOCK_SIZE;
-        connector.prefetch(player, found);
         ExternalMatch match = connector.match(player, found);
         int promise = match.tokens();
         if (match.askAgain() || player.tokens.length == 1) {

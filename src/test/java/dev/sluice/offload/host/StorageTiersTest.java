@@ -178,7 +178,6 @@ class StorageTiersTest {
     }
 
     private ExternalMatch ask() {
-        connector.prefetch(asking, 0);
         ExternalMatch match = connector.match(asking, 0);
         connector.verifyBooks();
         return match;
@@ -222,17 +221,6 @@ class StorageTiersTest {
         assertThat(connector.match(other, 0).byTier())
                 .as("for whom it was in host memory already")
                 .isEqualTo(TokensByTier.of(TokensByTier.HOST, 8));
-    }
-
-    @Test
-    void aMatchChangesNothing() {
-        near.keys.add(key(0));
-        for (int i = 0; i < 3; i++) {
-            assertThat(connector.match(asking, 0)).isEqualTo(ExternalMatch.NONE);
-        }
-        assertThat(near.reads).isEmpty();
-        assertThat(connector.hasPendingWork()).isFalse();
-        assertThat(connector.snapshot().tier("host").used()).isZero();
     }
 
     @Test
@@ -282,7 +270,7 @@ class StorageTiersTest {
     void behindAChunkThatATierCannotReadNowNothingIsFetched() {
         near.keys.addAll(List.of(key(0), key(1)));
         near.readsRefused = 1;
-        connector.prefetch(asking, 0);
+        assertThat(ask()).isEqualTo(ExternalMatch.NONE);
         assertThat(near.reads).isEmpty();
         assertThat(connector.snapshot().tier("host").used()).isZero();
     }
