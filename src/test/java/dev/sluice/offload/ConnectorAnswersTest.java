@@ -9,14 +9,12 @@ import dev.sluice.kv.BlockTransfer;
 import dev.sluice.kv.FinishedTransfer;
 import dev.sluice.kv.KvLayout;
 import dev.sluice.kv.TransferPlan;
+import dev.sluice.offload.ToldStep.Request;
 import dev.sluice.request.TokensByTier;
 import dev.sluice.testkit.LogLines;
 import dev.sluice.testkit.VirtualClock;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -27,143 +25,7 @@ class ConnectorAnswersTest {
 
     private static final int[] BLOCKS = {5, 6, 7};
 
-    /** Answers whatever the test wants. */
-    private static final class Told implements KvConnector {
-        private boolean asynchronous = true;
-        private int match;
-        private String tier = TokensByTier.HOST;
-        private long job;
-        private @Nullable TransferPlan plan = TransferPlan.NONE;
-        private @Nullable LoadReport report = LoadReport.NONE;
-        private boolean asksAgain;
-        private String throwsIn = "";
-        private final List<Long> heardOf = new ArrayList<>();
-        private final List<Integer> toldAsFailed = new ArrayList<>();
-        private final List<String> seen = new ArrayList<>();
-
-        private void enter(String method) {
-            if (method.equals(throwsIn)) {
-                throw new IllegalStateException("injected");
-            }
-        }
-
-        @Override
-        public boolean loadsAsynchronously() {
-            return asynchronous;
-        }
-
-        @Override
-        public void onNewRequest(ConnectorRequest request) {
-            enter("onNewRequest");
-        }
-
-        @Override
-        public void onPreempted(ConnectorRequest request, int[] blocks, int blockCount) {
-            enter("onPreempted");
-        }
-
-        @Override
-        public ExternalMatch match(ConnectorRequest request, int localTokens) {
-            return new ExternalMatch(TokensByTier.of(tier, match), asksAgain);
-        }
-
-        @Override
-        public long onAllocated(ConnectorRequest request, int[] blocks, int blockCount, int externalTokens) {
-            enter("onAllocated");
-            return job;
-        }
-
-        @Override
-        @SuppressWarnings("NullAway") // on purpose
-        public TransferPlan planTransfers(StepView step) {
-            for (int i = 0; i < step.size(); i++) {
-                seen.add(step.request(i).sequence() + ": " + step.scheduledTokens(i) + " into "
-                        + step.blocks(i)[step.blockCount(i) - 1]);
-            }
-            return plan;
-        }
-
-        @Override
-        @SuppressWarnings("NullAway") // on purpose
-        public LoadReport onTransfers(List<FinishedTransfer> finished) {
-            for (FinishedTransfer transfer : finished) {
-                heardOf.add(transfer.job());
-                Arrays.stream(transfer.failed()).forEach(toldAsFailed::add);
-            }
-            LoadReport result = report;
-            report = LoadReport.NONE;
-            return result;
-        }
-
-        @Override
-        public void onFinished(ConnectorRequest request, int[] blocks, int blockCount) {}
-
-        @Override
-        public boolean hasPendingWork() {
-            return false;
-        }
-
-        @Override
-        public void reset() {}
-    }
-
-    /** A step that computes so many tokens for each of these requests, into a block of its own. */
-    private record Step(Request... requests) implements StepView {
-        @Override
-        public int size() {
-            return requests.length;
-        }
-
-        @Override
-        public ConnectorRequest request(int index) {
-            return requests[index];
-        }
-
-        @Override
-        public int scheduledTokens(int index) {
-            return 10 + index;
-        }
-
-        @Override
-        public int[] blocks(int index) {
-            return new int[] {0, 10 + index, 0};
-        }
-
-        @Override
-        public int blockCount(int index) {
-            return 2;
-        }
-    }
-
-    /** A prompt of 40 tokens in blocks of 16, of which so many are counted as computed. */
-    private record Request(long sequence, int computedTokens) implements ConnectorRequest {
-        @Override
-        public int promptLength() {
-            return 40;
-        }
-
-        @Override
-        public int tokenCount() {
-            return 40;
-        }
-
-        @Override
-        public int hashedBlocks() {
-            return 2;
-        }
-
-        @Override
-        public BlockHash blockHash(int index) {
-            return key(index);
-        }
-
-        @Override
-        public int maxOffloadTokens() {
-            return Integer.MAX_VALUE;
-        }
-    }
-
-    private final Told told = new Told();
+    private final ToldConnector told = new ToldConnector();
     private final VirtualClock clock = new VirtualClock();
     private final GuardedConnector guard = guard(1000);
 
@@ -271,7 +133,7 @@ class ConnectorAnswersTest {
     void aLoadThatWasAskedForIsLetThrough() {
         allocate(1, 9);
         told.plan = loading(copy(9, false, new int[] {5, 6}, 0, 1));
-        assertThat(guard.planTransfers(new Step())).isEqualTo(told.plan);
+        assertThat(guard.planTransfers(new ToldStep())).isEqualTo(told.plan);
         told.report = new LoadReport(new int[0], new long[] {9}, new long[0]);
         LoadReport report = guard.onTransfers(List.of(new FinishedTransfer(9, new int[0], 1)));
         assertThat(report.received()).containsExactly(9);
@@ -286,7 +148,7 @@ class ConnectorAnswersTest {
     void aLoadThatNobodyAskedForIsRefusedAndTheRequestComputes(long job, int first, int second, long k1, long k2) {
         allocate(1, 9);
         told.plan = loading(copy(job, false, new int[] {first, second}, k1, k2));
-        assertThat(guard.planTransfers(new Step()).loads()).isEmpty();
+        assertThat(guard.planTransfers(new ToldStep()).loads()).isEmpty();
         LoadReport lost = guard.takeLost();
         assertThat(lost.invalidBlocks()).containsExactly(5, 6);
         assertThat(lost.received()).containsExactly(9);
@@ -306,7 +168,7 @@ class ConnectorAnswersTest {
         told.asynchronous = false;
         assertThat(allocate(1, 3)).isEqualTo(KvConnector.NO_JOB);
         told.plan = loading(copy(4, false, new int[] {5, 6}, 0, 1));
-        assertThat(guard.planTransfers(new Step()).loads()).isEmpty();
+        assertThat(guard.planTransfers(new ToldStep()).loads()).isEmpty();
         assertThat(guard.takeLost().invalidBlocks()).containsExactly(5, 6);
     }
 
@@ -314,7 +176,7 @@ class ConnectorAnswersTest {
     void ofALoadThatIsPlannedInPartTheRestIsInvalid() {
         allocate(1, 9);
         told.plan = loading(copy(9, false, new int[] {5}, 0));
-        assertThat(guard.planTransfers(new Step()).loads()).hasSize(1);
+        assertThat(guard.planTransfers(new ToldStep()).loads()).hasSize(1);
         assertThat(guard.takeLost().invalidBlocks()).containsExactly(6);
     }
 
@@ -322,7 +184,7 @@ class ConnectorAnswersTest {
     void whatWasNotLoadedIsInvalidWhateverTheConnectorSays() {
         allocate(1, 9);
         told.plan = loading(copy(9, false, new int[] {5, 6}, 0, 1));
-        guard.planTransfers(new Step());
+        guard.planTransfers(new ToldStep());
         told.report = new LoadReport(new int[0], new long[] {9}, new long[0]);
         assertThat(guard.onTransfers(List.of(new FinishedTransfer(9, new int[] {1}, 1)))
                         .invalidBlocks())
@@ -333,7 +195,7 @@ class ConnectorAnswersTest {
     void aLoadIsNotOverBeforeItsCopy() {
         allocate(1, 9);
         told.plan = loading(copy(9, false, new int[] {5, 6}, 0, 1));
-        guard.planTransfers(new Step());
+        guard.planTransfers(new ToldStep());
         told.report = new LoadReport(new int[0], new long[] {9}, new long[0]);
         assertThat(guard.onTransfers(List.of()).received()).isEmpty();
         assertThat(guard.hasPendingWork()).isTrue();
@@ -346,7 +208,7 @@ class ConnectorAnswersTest {
     void aPlanOrAReportThatIsMissingIsAFailure() {
         allocate(1, 9);
         told.plan = null;
-        assertThat(guard.planTransfers(new Step()).isEmpty()).isTrue();
+        assertThat(guard.planTransfers(new ToldStep()).isEmpty()).isTrue();
         assertThat(guard.takeLost().invalidBlocks()).containsExactly(5, 6);
         told.report = null;
         assertThat(guard.onTransfers(List.of()).isEmpty()).isTrue();
@@ -363,11 +225,11 @@ class ConnectorAnswersTest {
     void afterALostPlanEveryStoreUnderWayIsWaitedForAndNoneComesLate() {
         BlockTransfer store = copy(4, false, new int[] {9, 10}, 3, 4);
         told.plan = new TransferPlan(new long[0], List.of(store), List.of());
-        guard.planTransfers(new Step());
+        guard.planTransfers(new ToldStep());
         told.plan = null;
-        assertThat(guard.planTransfers(new Step()).awaited()).containsExactly(4);
+        assertThat(guard.planTransfers(new ToldStep()).awaited()).containsExactly(4);
         told.plan = new TransferPlan(new long[] {4, 77}, List.of(copy(5, false, new int[] {11, 12}, 5, 6)), List.of());
-        TransferPlan next = guard.planTransfers(new Step());
+        TransferPlan next = guard.planTransfers(new ToldStep());
         assertThat(next.stores())
                 .as("their blocks may hold something else by now")
                 .isEmpty();
@@ -375,7 +237,7 @@ class ConnectorAnswersTest {
         guard.onTransfers(List.of(new FinishedTransfer(4, new int[0], 1)));
         assertThat(told.heardOf).containsExactly(5L, 4L);
         told.plan = new TransferPlan(new long[0], List.of(copy(6, false, new int[] {11, 12}, 5, 6)), List.of());
-        assertThat(guard.planTransfers(new Step()).stores()).hasSize(1);
+        assertThat(guard.planTransfers(new ToldStep()).stores()).hasSize(1);
     }
 
     @Test
@@ -387,7 +249,7 @@ class ConnectorAnswersTest {
         BlockTransfer foreign = copy(5, false, new int[] {20}, 1);
         BlockTransfer again = copy(1, false, new int[] {6}, 3);
         told.plan = new TransferPlan(new long[0], List.of(sound, page, pages, keys, foreign, again), List.of());
-        assertThat(guard.planTransfers(new Step()).stores()).containsExactly(sound);
+        assertThat(guard.planTransfers(new ToldStep()).stores()).containsExactly(sound);
         guard.onTransfers(List.of());
         assertThat(told.heardOf).containsExactly(2L, 3L, 4L, 5L, 1L);
     }
@@ -395,7 +257,7 @@ class ConnectorAnswersTest {
     @Test
     void aLoadWithoutACopyIsOverWhenTheConnectorSaysSo() {
         allocate(1, 9);
-        guard.planTransfers(new Step());
+        guard.planTransfers(new ToldStep());
         assertThat(guard.hasPendingWork()).isTrue();
         told.report = new LoadReport(new int[0], new long[] {9}, new long[0]);
         assertThat(guard.onTransfers(List.of()).received()).containsExactly(9);
@@ -407,7 +269,7 @@ class ConnectorAnswersTest {
         told.asynchronous = false;
         allocate(1, 3);
         told.plan = loading(copy(4, true, new int[] {5, 6}, 0, 1));
-        assertThat(guard.planTransfers(new Step()).loads()).hasSize(1);
+        assertThat(guard.planTransfers(new ToldStep()).loads()).hasSize(1);
         assertThat(guard.hasPendingWork()).isTrue();
         guard.onTransfers(List.of(new FinishedTransfer(4, new int[0], 1)));
         assertThat(guard.hasPendingWork()).isFalse();
@@ -449,12 +311,12 @@ class ConnectorAnswersTest {
         BlockTransfer store = copy(4, false, new int[] {9}, 3);
         told.plan = new TransferPlan(new long[0], List.of(store), List.of());
         Request visible = new Request(2, 0);
-        assertThat(guard.planTransfers(new Step(visible)).awaited())
+        assertThat(guard.planTransfers(new ToldStep(visible)).awaited())
                 .as("it sees all")
                 .isEmpty();
         told.plan = TransferPlan.NONE;
         told.seen.clear();
-        assertThat(guard.planTransfers(new Step(new Request(1, 0), visible)).awaited())
+        assertThat(guard.planTransfers(new ToldStep(new Request(1, 0), visible)).awaited())
                 .containsExactly(4);
         assertThat(told.seen).containsExactly("2: 11 into 11");
     }
@@ -488,11 +350,11 @@ class ConnectorAnswersTest {
         GuardedConnector strict = guard(1);
         allocate(strict, 1, 8);
         told.plan = loading(copy(8, false, new int[] {5, 6}, 0, 1));
-        strict.planTransfers(new Step());
+        strict.planTransfers(new ToldStep());
         strict.onTransfers(List.of(new FinishedTransfer(8, new int[0], 1)));
         allocate(strict, 2, 9);
         told.plan = loading(copy(9, false, new int[] {5, 6}, 0, 1));
-        strict.planTransfers(new Step());
+        strict.planTransfers(new ToldStep());
         allocate(strict, 3, 10);
         told.match = -16;
         strict.match(new Request(4, 0), 0);
